@@ -1,5 +1,6 @@
 //! Twilio's cloud stands behind the gateway: what passes, under whose name, and what the tests' own cloud takes.
 
+mod door;
 mod double;
 
 use std::collections::BTreeMap;

@@ -103,6 +103,7 @@ impl Told {
                 }
                 self.tell(platform, &told).await;
             }
+            Kept::Gone => tracing::info!("Twilio no longer has a recording that it tells of"),
             Kept::No => {
                 self.deleted(platform, &path).await?;
                 let mut told = self.params.clone();
@@ -139,6 +140,10 @@ impl Told {
                 let media = format!("{path}.wav{query}");
                 let answer =
                     platform.forward(Method::GET, &media, None, None, reqwest::Body::from("")).await?;
+                // It was told of before, or somebody else has deleted it.
+                if answer.status() == StatusCode::NOT_FOUND {
+                    return Ok(Kept::Gone);
+                }
                 if !rest::is_done(answer.status()) {
                     tracing::warn!(status = answer.status().as_u16(), "Twilio did not hand out a recording");
                     return Err(Refusal::Own(
@@ -226,6 +231,8 @@ enum Kept {
     Yes(Option<Value>),
     /// It is not.
     No,
+    /// Twilio no longer has it: nothing more is done.
+    Gone,
 }
 
 /// Refuses what Twilio has not signed.
