@@ -1029,6 +1029,29 @@ fn decide_explains_a_call_from_a_file_or_standard_input() {
 }
 
 #[test]
+fn what_a_table_loosens_is_shown_by_a_call_that_decide_blocks_and_permits() {
+    let cli = Cli::new();
+    let tables = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/golden/messages/diff");
+    let [old, new] = ["base.toml", "looser.toml"].map(|name| tables.join(name).to_str().unwrap().to_owned());
+    let (code, out, err) = cli.run(&["table", "diff", &old, &new]);
+    assert_eq!((code, err.as_str()), (3, ""));
+    let call = out.lines().find_map(|line| line.trim_start().strip_prefix("shown by: ")).unwrap();
+    let decided = |table: &str| {
+        let (code, out, err) = cli.fed(&["decide", "-", "--jurisdictions", table], call.as_bytes());
+        assert_eq!((code, err.as_str()), (0, ""));
+        serde_json::from_str::<Value>(&out).unwrap()["recording"].clone()
+    };
+    assert_eq!([decided(&old), decided(&new)], ["blocked", "permitted"]);
+    let (_, out, _) = cli.run(&["table", "diff", &old, &new, "--json"]);
+    let diff: Value = serde_json::from_str(&out).unwrap();
+    assert_eq!(diff["changes"][0]["points"][0]["shown_by"], serde_json::from_str::<Value>(call).unwrap());
+    // The other way round nothing is looser.
+    let (code, out, _) = cli.run(&["table", "diff", &new, &old]);
+    assert!(code == 0 && !out.contains("shown by"), "{out}");
+    assert!(!cli.data.exists(), "nothing is kept");
+}
+
+#[test]
 fn serve_refuses_what_would_surprise() {
     let cli = Cli::new();
     let table = cli.path("broken.toml");

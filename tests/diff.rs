@@ -10,17 +10,22 @@ mod draft;
 
 use std::sync::Arc;
 
+use consent_gateway::gate::offline;
+use consent_gateway::locate::Locator;
 use jiff::Timestamp;
 use jiff::civil::Date;
-use policy::diff::{Direction, Subject};
+use policy::diff::{Direction, FICTION, Subject};
 use policy::{
     Call, Claim, Code, CoverageBasis, Diff, Element, Elements, Evidence, Joined, Kind, Medium, OnHold,
     Opened, Period, Place, Purpose, Purposes, Requirement, Retention, Role, Says, Settings, Standing,
     Strictness, Table, Tone, Upload, What,
 };
 use proptest::prelude::*;
+use serde_json::{Value, json};
+use trail::clock::Clock;
 
 use crate::differential::{Facts, calls, cases};
+use crate::harness::START;
 use draft::{CODES, Draft, Edits, OVERLAYS, drafts, edits};
 
 proptest! {
@@ -162,6 +167,32 @@ proptest! {
 }
 
 proptest! {
+    // Where nothing shows, every call is tried.
+    #![proptest_config(cases(6))]
+
+    #[test]
+    fn decide_tells_both_tables_apart_on_every_call_that_shows_what_is_looser(pair in pairs()) {
+        let (old, new) = (table(&pair.0), table(&pair.1));
+        let (locator, clock) = (Locator::new(None).unwrap(), Clock::manual(START.parse().unwrap()));
+        let decided = |table: &Arc<Table>, call: &Value| {
+            json!(offline::decide(table, &locator, &clock, &call.to_string()).unwrap().decision)
+        };
+        let asked = |decision: &Value| {
+            ["requirement", "prompt_must_say", "retention", "obligations"].map(|part| decision[part].clone())
+        };
+        let changes = Diff::between(&old, &new).shown(&old, &new).changes;
+        for point in changes.iter().flat_map(|change| &change.points) {
+            prop_assert!(point.direction.loosens() || point.shown_by.is_none(), "{:#?}", point);
+            let Some(call) = &point.shown_by else { continue };
+            let call = json!(call);
+            let (was, is) = (decided(&old, &call), decided(&new, &call));
+            let opens = was["recording"] == "blocked" && is["recording"] == "permitted";
+            prop_assert!(opens || asked(&was) != asked(&is), "{} of {:#?}", call, point);
+        }
+    }
+}
+
+proptest! {
     #![proptest_config(cases(400))]
 
     #[test]
@@ -197,6 +228,15 @@ proptest! {
         for limit in gone.iter().filter(|days| *days >= longest) {
             prop_assert!(all.delete_by(from) <= Some(Period::Days(*limit).after(from)));
         }
+    }
+}
+
+#[test]
+fn the_numbers_of_calls_that_show_something_are_where_it_is_said() {
+    let locator = Locator::new(None).unwrap();
+    for (code, number) in FICTION {
+        let found = locator.number(number);
+        assert_eq!(found.iter().map(|place| place.code.as_str()).collect::<Vec<_>>(), [code], "{number}");
     }
 }
 

@@ -72,6 +72,7 @@ fn the_provisioners_guide() {
 fn counsels_guide() {
     let told = run(&[FRONT_PAGE, "gateway/docs/counsel.md"], false);
     assert!(told.contains("it loosens something: exit code 3"), "{told}");
+    assert!(told.contains("something would be looser\n\"blocked\"\n\"permitted\"\n"), "{told}");
     assert!(told.contains("approved by Eli Counsel") && told.contains("\"remnants\":\"none\""), "{told}");
 }
 

@@ -57,7 +57,7 @@
 //! [`language`], [`call`] (the fold of the facts), [`decision`] (what follows now), [`coverage`] (which seconds
 //! of audio are lawful) and [`refusal`] (why recording is not lawful, and an upload refused). [`table`] is the
 //! law as data, and what its editors need: reading with the place of every mistake, [`atlas`] (what places are
-//! called) and [`diff`] (what a change tightens or loosens).
+//! called) and [`diff`] (what a change tightens or loosens, and a call that shows it).
 //!
 //! Beside them, [`scope`] answers which calls a Kazoo platform records at all, by its own settings.
 

@@ -212,8 +212,8 @@ async fn check(config: &Config, name: &str, day: Option<&str>, json: bool) -> Re
 }
 
 async fn diff(config: &Config, old: &str, new: &str, json: bool) -> Result<(), CliError> {
-    let (old, new) = (table(config, old).await?.0, table(config, new).await?.0);
-    let diff = Diff::between(&old, &new);
+    let (old, new) = (Arc::new(table(config, old).await?.0), Arc::new(table(config, new).await?.0));
+    let diff = Diff::between(&old, &new).shown(&old, &new);
     if json {
         out::json(&diff);
     } else {

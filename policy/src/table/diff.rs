@@ -19,12 +19,16 @@
 //!
 //! So what is called looser by nothing opens no call. The tests of this module try it for every pair of rules that the
 //! words of a row can make, on every call of two people that these words can tell apart; what a call may do, they ask
-//! [`Call`](crate::call::Call), which knows nothing of this module.
+//! [`Call`](crate::call::Call), which knows nothing of this module. The other way round, [`Diff::shown`] looks for calls
+//! that show what is called looser.
+
+mod witness;
 
 use alloc::borrow::ToOwned;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::string::{String, ToString as _};
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use jiff::Timestamp;
@@ -37,6 +41,8 @@ use crate::fact::{Kind, Medium};
 use crate::place::{Code, Evidence};
 use crate::rule::{OnHold, Requirement, Strictness};
 use crate::table::{Citation, Overlay, Row, Source, Table};
+
+pub use witness::{FICTION, Facts};
 
 /// What changes from one table to another.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -220,6 +226,10 @@ pub struct Point {
     pub before: String,
     /// What would be asked, in words.
     pub after: String,
+    /// If less is asked, a call that shows it, as `consent-gateway decide` takes it: the smallest that was found. It is
+    /// blocked before and permitted after, or else asked less. Left out if none was found.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shown_by: Option<Facts>,
 }
 
 impl Diff {
@@ -240,6 +250,18 @@ impl Diff {
         }
     }
 
+    /// The same, with a call for each point that loosens something, if one is found that shows it. `old` and `new` are
+    /// the tables that were compared.
+    #[must_use]
+    pub fn shown(mut self, old: &Arc<Table>, new: &Arc<Table>) -> Diff {
+        for Change { subject, from, to, points, .. } in &mut self.changes {
+            for point in points.iter_mut().filter(|point| point.direction.loosens()) {
+                point.shown_by = witness::of(old, new, subject, (*from, *to), point);
+            }
+        }
+        self
+    }
+
     /// Whether nothing changes, not even the wording.
     #[must_use]
     pub fn is_empty(&self) -> bool {
@@ -257,12 +279,15 @@ type Sort = (Medium, Kind);
 
 impl Both<'_> {
     fn default(&self) -> Option<Change> {
-        let nothing_beside = [(Requirement::NOTHING, Requirement::NOTHING)];
-        let points = points(|(medium, kind)| {
-            let (old, new) = (self.old.default_asks(medium, kind), self.new.default_asks(medium, kind));
-            point("", &old, &new, nothing_beside)
-        });
+        let points = points(|sort| self.default_point(sort));
         change(Subject::Default(Everywhere), None, (None, None), points)
+    }
+
+    /// What changes of the default for one sort of calls.
+    fn default_point(&self, (medium, kind): Sort) -> Option<Point> {
+        let nothing_beside = [(Requirement::NOTHING, Requirement::NOTHING)];
+        let (old, new) = (self.old.default_asks(medium, kind), self.new.default_asks(medium, kind));
+        point("", &old, &new, nothing_beside)
     }
 
     /// Changes of floors that show for some place: a floor that every place exceeds decides nothing.
@@ -301,17 +326,7 @@ impl Both<'_> {
     fn place(&self, code: Code, from: Option<Date>, to: Option<Date>) -> Option<Change> {
         let at = begins(from);
         let (old, new) = (self.old.row(code, at), self.new.row(code, at));
-        let mut points = points(|(medium, kind)| {
-            let asks = |table: &Table| table.asks(code, medium, kind, at).requirement;
-            point("", &asks(self.old), &asks(self.new), self.leasts((medium, kind)))
-        });
-        for point in &mut points {
-            for (row, text) in [(old, &mut point.before), (new, &mut point.after)] {
-                if row.is_none() {
-                    *text = format!("without a row of its own: {text}");
-                }
-            }
-        }
+        let mut points = points(|sort| self.place_point(code, at, sort));
         if points.is_empty() {
             points = match (old, new) {
                 (Some(old), Some(new)) => row_wording(old, new),
@@ -331,6 +346,18 @@ impl Both<'_> {
             change.why = self.elsewhere(code, at);
         }
         Some(change)
+    }
+
+    /// What changes for a place on a day for one sort of calls.
+    fn place_point(&self, code: Code, at: Timestamp, (medium, kind): Sort) -> Option<Point> {
+        let asks = |table: &Table| table.asks(code, medium, kind, at).requirement;
+        let mut point = point("", &asks(self.old), &asks(self.new), self.leasts((medium, kind)))?;
+        for (table, text) in [(self.old, &mut point.before), (self.new, &mut point.after)] {
+            if table.row(code, at).is_none() {
+                *text = format!("without a row of its own: {text}");
+            }
+        }
+        Some(point)
     }
 
     /// Which other row changes what a place is asked, while its own stays as it is.
@@ -387,6 +414,7 @@ impl Both<'_> {
                 direction,
                 before: before.into(),
                 after: after.into(),
+                shown_by: None,
             };
             let (subject, points) = (Subject::Overlay(id.to_owned()), alloc::vec![point]);
             Change { subject, name: name.clone(), from: None, to: None, direction, why: None, points }
@@ -413,6 +441,7 @@ impl Both<'_> {
                     direction,
                     before: in_full(adds(&before), &before, &after),
                     after: in_full(adds(&after), &after, &before),
+                    shown_by: None,
                 })
                 .into_iter()
                 .collect();
@@ -542,6 +571,7 @@ fn point(
         direction,
         before: in_full(words(old), old, new),
         after: in_full(words(new), new, old),
+        shown_by: None,
     })
 }
 
@@ -684,7 +714,8 @@ fn cited(citations: &[Citation]) -> String {
 }
 
 fn said(of: &str, before: &str, after: &str) -> Point {
-    Point { of: of.into(), direction: Direction::Wording, before: before.into(), after: after.into() }
+    let direction = Direction::Wording;
+    Point { of: of.into(), direction, before: before.into(), after: after.into(), shown_by: None }
 }
 
 fn begins(day: Option<Date>) -> Timestamp {

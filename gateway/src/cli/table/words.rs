@@ -3,6 +3,7 @@
 use policy::diff::{Change, Direction, Point, Subject};
 use policy::table::{Citation, Sourcing};
 use policy::{Code, Diff, Problem, Table};
+use serde_json::json;
 
 use crate::gate::answer::{Effects, Impact, Media, PlaceAsks, Proposal, ProposalReport, Version};
 use trail::counted;
@@ -88,6 +89,8 @@ fn point_lines(point: &Point, direction: Direction) -> Vec<String> {
     if !stays.is_empty() {
         lines.push(format!("      as before: {}", stays.join("; ")));
     }
+    // One line, to be handed to `decide` as it stands.
+    lines.extend(point.shown_by.iter().map(|call| format!("      shown by: {}", json!(call))));
     lines
 }
 

@@ -415,15 +415,16 @@ impl Gate {
         blocking(true, move || Table::check(&text, today)).await
     }
 
-    /// What changes from one table to another. A new overlay loosens if an account already names it: until
-    /// now, the default applied to its calls.
+    /// What changes from one table to another, with calls that show what loosens. A new overlay loosens if an
+    /// account already names it: until now, the default applied to its calls.
     ///
     /// # Errors
     ///
     /// If the ledger fails.
     async fn compare(&self, base: &Arc<Table>, new: &Arc<Table>) -> Result<Diff, Fault> {
         let (old, table) = (Arc::clone(base), Arc::clone(new));
-        let mut diff = blocking(true, move || Diff::between(&old, &table)).await?;
+        let compared = move || Diff::between(&old, &table).shown(&old, &table);
+        let mut diff = blocking(true, compared).await?;
         let named = self.overlays_of_accounts().await?;
         for change in &mut diff.changes {
             let Subject::Overlay(id) = &change.subject else { continue };

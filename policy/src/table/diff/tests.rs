@@ -14,7 +14,7 @@ use alloc::vec::Vec;
 
 use jiff::{SignedDuration, Timestamp};
 
-use super::Direction;
+use super::{Diff, Direction};
 use crate::call::Call;
 use crate::coverage::CoverageBasis;
 use crate::fact::{Control, Event, Grant, Heard, Joined, Kind, Medium, Method, Opened, Role, Settings, What};
@@ -47,6 +47,38 @@ fn what_is_not_called_looser_opens_no_call() {
     }
     // How often a tone has to sound is told to the platform, for one, and no call shows it.
     assert!(looser > 1_000 && stricter > 1_000 && unshown < looser / 8, "{looser} {stricter} {unshown}");
+}
+
+#[test]
+fn what_is_called_looser_is_shown_by_a_call_unless_it_shows_on_none_that_can_be_told() {
+    let all = std::env::var("GATEWAY_TEST_SLOW").is_ok_and(|slow| slow == "true");
+    let tables: Vec<Arc<Table>> =
+        rules().iter().step_by(if all { 7 } else { 37 }).map(|rule| table(rule)).collect();
+    // Nobody has a grant, and no recording has begun.
+    let told = |table: &Table| Requirement {
+        works_agreement_is_express: true,
+        waived_by_written: true,
+        ..asks(table, "DE")
+    };
+    let (mut opened, mut asked_less, mut unshown) = (0, 0, 0);
+    for (old, new) in tables.iter().flat_map(|old| tables.iter().map(move |new| (old, new))) {
+        for change in Diff::between(old, new).shown(old, new).changes {
+            for point in change.points.iter().filter(|point| point.direction.loosens()) {
+                match &point.shown_by {
+                    Some(call) if call.contains_key("events") => opened += 1,
+                    Some(_) => asked_less += 1,
+                    None => {
+                        assert!(told(new).is_at_least(&told(old)), "{point:#?}");
+                        unshown += 1;
+                    }
+                }
+            }
+        }
+    }
+    assert!(
+        opened > 3 * asked_less && asked_less > unshown && unshown > 0,
+        "{opened} {asked_less} {unshown}"
+    );
 }
 
 /// Every rule that these words make. The purposes are one that has a rule of its own, and one that has none.
