@@ -262,8 +262,13 @@ async fn a_recording_starts_by_twilio_s_api_once_consent_is_logged_and_is_kept_h
     assert_eq!((listed["recordings"].as_array().unwrap().len(), &listed["next_page_uri"]), (1, &Value::Null));
     let of_call = site.client.get(&site.twilio.path(&recordings)).await.expect(200);
     assert_eq!(of_call["recordings"][0]["sid"], json!(recording));
-    let media = site.client.get(&site.twilio.path(&format!("Recordings/{recording}.wav"))).await;
-    assert_eq!(media.status, 403, "a recorder does not listen");
+    let media = site.twilio.path(&format!("Recordings/{recording}.wav"));
+    assert_eq!(site.client.get(&media).await.status, 400, "nobody says what for");
+    let sealed = site.client.get(&format!("{media}?Purpose=quality")).await;
+    assert!(sealed.status == 200 && !sealed.body.starts_with(b"RIFF"), "{}", sealed.status);
+    assert_eq!(site.client.get(&format!("{media}?Purpose=training")).await.status, 403);
+    // Deleted by whoever may.
+    assert_eq!(site.client.delete(&path).await.status, 403);
 }
 
 #[tokio::test]
@@ -492,4 +497,84 @@ async fn a_document_is_judged_for_twilio_alone_and_captures_nothing_where_nobody
         assert!(answer.status == 200 && !text.contains("Record") && text.contains("Bye"), "{text}");
     }
     assert_eq!(site.decision().await["recorder"], "idle");
+}
+
+/// Twilio's own libraries.
+enum Library {
+    Python,
+    Node,
+}
+
+impl Library {
+    /// Runs a step by it; nothing, where it is not installed.
+    fn does(&self, site: &Site, step: &str, more: &[&str]) -> Option<String> {
+        let here = concat!(env!("CARGO_MANIFEST_DIR"), "/../tests/interop");
+        let (variable, program) = match self {
+            Library::Python => ("GATEWAY_TEST_PYTHON", "twilio_client.py"),
+            Library::Node => ("GATEWAY_TEST_NODE", "twilio_client.cjs"),
+        };
+        let Ok(installed) = std::env::var(variable) else {
+            eprintln!("skipped: {variable} is unset; tests/run sets it");
+            return None;
+        };
+        let runs = match self {
+            Library::Python => installed.clone(),
+            Library::Node => "node".to_owned(),
+        };
+        let base = format!("http://{}", site.gateway.running.address);
+        let output = std::process::Command::new("timeout")
+            .args([
+                "120",
+                &runs,
+                &format!("{here}/{program}"),
+                &base,
+                &site.twilio.account_sid,
+                &site.token,
+                CALL,
+                step,
+            ])
+            .args(more)
+            .env("NODE_PATH", &installed)
+            .env_remove("TWILIO_EDGE")
+            .env_remove("TWILIO_REGION")
+            .output()
+            .unwrap();
+        let told = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+        assert!(output.status.success(), "{step}: {told}{}", String::from_utf8_lossy(&output.stderr));
+        Some(told)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn twilio_s_own_libraries_work_with_nothing_but_another_base_url() {
+    for library in [Library::Python, Library::Node] {
+        let site = Site::new().await;
+        site.twilio.answer(CALL);
+        if library.does(&site, "refused", &[]).is_none() {
+            continue;
+        }
+        site.call("US-CA").await;
+        library.does(&site, "refused", &[]);
+        assert!(site.twilio.requests().is_empty());
+        site.told().await;
+        let recording = library.does(&site, "records", &[&site.app.url("/recorded")]).unwrap();
+        site.gateway.advance_ms(5_000);
+        library.does(&site, "stops", &[&recording]);
+        let asked = site.twilio.requests();
+        let ours =
+            asked.iter().find_map(|asked| asked.all("RecordingStatusCallback").first().copied()).unwrap();
+        site.twilio.end(CALL);
+        let completed = site.twilio.complete(&recording, wav(4_000));
+        assert_eq!(site.calls_back(ours, &completed).await.status, 204);
+        library.does(&site, "reads", &[&recording]);
+        library.does(&site, "places", &["https://app.example.com/go"]);
+        let placed = site.twilio.requests().pop().unwrap();
+        assert_eq!(placed.all("Record").len(), 0, "{placed:?}");
+        assert!(placed.all("Url")[0].starts_with(PUBLIC));
+        // Its validator accepts what we sign in Twilio's name.
+        let heard = site.app.heard().pop().unwrap();
+        let signature = heard.headers["x-twilio-signature"].to_str().unwrap();
+        let told = json!({"token": site.twilio.auth_token, "signature": signature, "url": site.app.url("/recorded"), "params": heard.form});
+        library.does(&site, "validates", &[&told.to_string()]);
+    }
 }
