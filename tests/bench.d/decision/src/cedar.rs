@@ -4,21 +4,23 @@
 //! that ask for an express yes, as sets. Cedar cannot go through the places of a call one by one and
 //! look for a country's row where a state has none, so that is done as the law is laid out: a code's
 //! country and what stands in for a missing row are counted in, as of one day. A code that the law
-//! does not know asks for the most. The rows themselves stand beside that as entities, with their
-//! texts; no policy looks at them.
+//! does not know is refused. What is asked for some purposes and not for others is a set of pairs, such
+//! as "US-IL voiceprint", and a call comes with the pairs of all its places and all its purposes. The
+//! rows themselves stand beside that as entities, with their texts; no policy looks at them.
 //!
 //! The alternative, a call that is an entity below its places, would put every call into the entity
 //! store before it can be asked about.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Display;
 
 use cedar_policy::{
     Authorizer, Context, Decision, Entities, EntityUid, PolicySet, Request, RestrictedExpression,
 };
 use serde_json::{Value, json};
 
-use crate::ours::Law;
-use crate::scene::{EVIDENCE, MEDIA, Scene, WITHOUT_A_ROW, Words};
+use crate::ours::{Law, Rule};
+use crate::scene::{ALWAYS, ANYTHING, MEDIA, PURPOSES, Scene, Words};
 
 const POLICY: &str = include_str!("policy.cedar");
 
@@ -31,31 +33,42 @@ pub struct Cedar {
 
 /// The law as the JSON text of entities, with or without the rows' texts.
 pub fn data(law: &Law, with_rows: bool) -> String {
-    let rows = law.rows();
-    let mut known: BTreeSet<&str> = rows.iter().map(|row| row.code.as_str()).collect();
-    known.extend(WITHOUT_A_ROW);
     let mut entities = Vec::new();
     for medium in MEDIA {
-        let asking = |least| known.iter().filter(|code| law.asks(code, medium) >= least).collect::<Vec<_>>();
-        let by_evidence = |least| {
-            let floors = EVIDENCE.into_iter().zip(law.floors()).chain([("nothing", law.default_asks())]);
-            floors.filter(|(_, asks)| *asks >= least).map(|(name, _)| name).collect::<Vec<_>>()
+        let grounds = law.grounds(medium);
+        let forbidden = |role: &str| {
+            pairs_of(&grounds, |rule| {
+                let of_them = rule.forbids.iter().filter(|(_, roles)| roles.iter().any(|one| *one == role));
+                of_them.map(|(purpose, _)| purpose.to_string()).collect()
+            })
         };
+        let written_for =
+            pairs_of(&grounds, |rule| rule.written_for.iter().map(|purpose| purpose.to_string()).collect());
+        let says = pairs_of(&grounds, |rule| {
+            let mut says = Vec::new();
+            for (purpose, elements) in &rule.says {
+                says.extend(elements.iter().map(|element| format!("{purpose} {element}")));
+            }
+            says
+        });
         entities.push(json!({
             "uid": { "type": "Medium", "id": medium },
             "attrs": {
-                "known": known,
-                "notice": asking(2),
-                "express": asking(3),
-                "noticeByEvidence": by_evidence(2),
-                "expressByEvidence": by_evidence(3),
+                "known": grounds.keys().collect::<Vec<_>>(),
+                "notice": asking(&grounds, 2),
+                "express": asking(&grounds, 3),
+                "forbids": { "customer": forbidden("customer"), "agent": forbidden("agent") },
+                "writtenFor": written_for,
+                "says": says,
             },
             "parents": [],
         }));
     }
+    let rows = law.rows();
     for row in rows.iter().filter(|_| with_rows) {
-        let asks: serde_json::Map<String, Value> =
-            MEDIA.into_iter().zip(row.asks).map(|(medium, asks)| (medium.into(), asks.into())).collect();
+        let asks =
+            MEDIA.into_iter().zip(&row.asks).map(|(medium, rule)| (medium.to_string(), rule.to_json()));
+        let asks: serde_json::Map<String, Value> = asks.collect();
         let from = row.from.as_deref().unwrap_or("");
         entities.push(json!({
             "uid": { "type": "Row", "id": format!("{} {from}", row.code) },
@@ -73,6 +86,37 @@ pub fn data(law: &Law, with_rows: bool) -> String {
         }));
     }
     Value::from(entities).to_string()
+}
+
+/// Where so much is asked: for whatever purpose, for any at all, and, where purposes differ, for which.
+fn asking(grounds: &BTreeMap<String, Rule>, least: u8) -> Value {
+    let where_it = |asks: fn(&Rule) -> u8| -> Vec<&String> {
+        grounds.iter().filter(|(_, rule)| asks(rule) >= least).map(|(ground, _)| ground).collect()
+    };
+    let mut for_purpose = Vec::new();
+    for (ground, rule) in grounds.iter().filter(|(_, rule)| rule.least() < least) {
+        let asking = PURPOSES.into_iter().chain([ANYTHING]).filter(|purpose| rule.asks(purpose) >= least);
+        for_purpose.extend(asking.map(|purpose| format!("{ground} {purpose}")));
+    }
+    json!({ "whatever": where_it(Rule::least), "ever": where_it(Rule::most), "forPurpose": for_purpose })
+}
+
+/// Each ground with each of the words of its rule.
+fn pairs_of(grounds: &BTreeMap<String, Rule>, words: impl Fn(&Rule) -> Vec<String>) -> Vec<String> {
+    let mut pairs = Vec::new();
+    for (ground, rule) in grounds {
+        pairs.extend(words(rule).into_iter().map(|word| format!("{ground} {word}")));
+    }
+    pairs
+}
+
+/// Each of these grounds with each of these words.
+fn pairs(grounds: &BTreeSet<&str>, words: &[impl Display]) -> Vec<String> {
+    let mut pairs = Vec::with_capacity(grounds.len() * words.len());
+    for ground in grounds {
+        pairs.extend(words.iter().map(|word| format!("{ground} {word}")));
+    }
+    pairs
 }
 
 impl Cedar {
@@ -118,20 +162,24 @@ impl Names {
 /// A call as a request.
 pub fn request(names: &Names, scene: &Scene) -> Request {
     let words = Words::of(scene);
-    let strings = |words: BTreeSet<&str>| {
-        let each = words.into_iter().map(|word| RestrictedExpression::new_string(word.into()));
-        RestrictedExpression::new_set(each)
-    };
-    let numbers = |numbers: Vec<i64>| {
-        RestrictedExpression::new_set(numbers.into_iter().map(RestrictedExpression::new_long))
-    };
+    let mut unsaid = Vec::new();
+    for element in &scene.prompt.lacks {
+        let asked = [ALWAYS].into_iter().chain(scene.purposes.iter().copied());
+        unsaid.extend(asked.map(|purpose| format!("{purpose} {element}")));
+    }
     let context = Context::from_pairs([
-        ("places".to_string(), strings(words.places)),
-        ("evidence".to_string(), strings(words.evidence)),
+        ("served".to_string(), strings(pairs(&words.grounds, &words.served))),
+        ("further".to_string(), strings(pairs(&words.grounds, &words.further))),
+        ("unsaid".to_string(), strings(pairs(&words.grounds, &unsaid))),
+        ("grounds".to_string(), strings(words.grounds)),
+        ("purposes".to_string(), strings(scene.purposes.iter().copied())),
+        ("told".to_string(), strings(scene.prompt.purposes.iter().copied())),
+        ("roles".to_string(), strings(words.roles)),
         ("here".to_string(), numbers(words.here)),
-        ("asserted".to_string(), numbers(words.asserted)),
+        ("agreed".to_string(), numbers(words.agreed)),
         ("prompted".to_string(), numbers(words.prompted)),
         ("express".to_string(), numbers(words.express)),
+        ("written".to_string(), numbers(words.written)),
         ("objecting".to_string(), numbers(words.objecting)),
     ]);
     let medium = MEDIA.iter().position(|medium| *medium == scene.medium).expect("a medium");
@@ -143,4 +191,13 @@ pub fn request(names: &Names, scene: &Scene) -> Request {
         None,
     )
     .expect("a request")
+}
+
+fn strings(words: impl IntoIterator<Item = impl Into<String>>) -> RestrictedExpression {
+    let each = words.into_iter().map(|word| RestrictedExpression::new_string(word.into()));
+    RestrictedExpression::new_set(each)
+}
+
+fn numbers(numbers: Vec<i64>) -> RestrictedExpression {
+    RestrictedExpression::new_set(numbers.into_iter().map(RestrictedExpression::new_long))
 }

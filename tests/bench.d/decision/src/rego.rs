@@ -3,8 +3,9 @@
 //!
 //! There are two policies. For [`ROWS`] the law is the rows as data, by code, each code's newest
 //! first; the policy goes through participants and places, and finds the row in force, the country
-//! above and what stands in for a missing row. For [`RESOLVED`] law and call are laid out beforehand,
-//! as they must be for Cedar.
+//! above and what stands in for a missing row; from all of them, what is asked for the purposes of the
+//! call and of its prompt. For [`RESOLVED`] law and call are laid out beforehand, as they must be for
+//! Cedar; but purposes need no pairs here.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -15,7 +16,7 @@ use regorus::{Engine, Value};
 use serde_json::json;
 
 use crate::ours::Law;
-use crate::scene::{DAY, EVIDENCE, MEDIA, Objection, Scene, WITHOUT_A_ROW, Words};
+use crate::scene::{ANYTHING, DAY, MEDIA, Objection, PURPOSES, Participant, Scene, Words};
 
 pub const ROWS: &str = include_str!("rows.rego");
 pub const RESOLVED: &str = include_str!("resolved.rego");
@@ -26,7 +27,8 @@ const QUESTION: &str = "data.consent.permitted";
 pub fn data(law: &Law) -> String {
     let mut rows: BTreeMap<String, Vec<serde_json::Value>> = BTreeMap::new();
     for row in law.rows() {
-        let asks: BTreeMap<&str, u8> = MEDIA.into_iter().zip(row.asks).collect();
+        let asks = MEDIA.into_iter().zip(&row.asks).map(|(medium, rule)| (medium, rule.to_json()));
+        let asks: BTreeMap<&str, serde_json::Value> = asks.collect();
         let version = json!({
             "name": row.name,
             "from": row.from.unwrap_or_default(),
@@ -38,19 +40,42 @@ pub fn data(law: &Law) -> String {
         });
         rows.entry(row.code).or_default().insert(0, version);
     }
-    json!({ "law": { "rows": rows, "default": law.default_asks(), "floors": law.floors() } }).to_string()
+    let floors = law.floors().map(|floor| floor.to_json());
+    json!({ "law": { "rows": rows, "default": law.default_rule().to_json(), "floors": floors } }).to_string()
 }
 
 /// The law as JSON text, for [`RESOLVED`].
 pub fn resolved_data(law: &Law) -> String {
-    let mut codes: Vec<String> = law.rows().into_iter().map(|row| row.code).collect();
-    codes.extend(WITHOUT_A_ROW.map(String::from));
-    let places = |medium| codes.iter().map(|code| (code.as_str(), law.asks(code, medium))).collect();
-    let places: BTreeMap<&str, BTreeMap<&str, u8>> =
-        MEDIA.into_iter().map(|medium| (medium, places(medium))).collect();
-    let floors = EVIDENCE.into_iter().zip(law.floors());
-    let evidence: BTreeMap<&str, u8> = floors.chain([("nothing", law.default_asks())]).collect();
-    json!({ "law": { "places": places, "evidence": evidence } }).to_string()
+    type Grounds = BTreeMap<&'static str, Vec<String>>;
+
+    let laid_out = |medium| {
+        let mut asks: BTreeMap<&str, BTreeMap<String, u8>> = BTreeMap::new();
+        let mut forbids: BTreeMap<&str, Grounds> = BTreeMap::new();
+        let mut written_for = Grounds::new();
+        let mut says: BTreeMap<&str, Grounds> = BTreeMap::new();
+        for (ground, rule) in law.grounds(medium) {
+            for purpose in PURPOSES.into_iter().chain([ANYTHING]) {
+                asks.entry(purpose).or_default().insert(ground.clone(), rule.asks(purpose));
+            }
+            for (purpose, roles) in &rule.forbids {
+                for role in roles {
+                    forbids.entry(*role).or_default().entry(*purpose).or_default().push(ground.clone());
+                }
+            }
+            for purpose in &rule.written_for {
+                written_for.entry(*purpose).or_default().push(ground.clone());
+            }
+            for (purpose, elements) in &rule.says {
+                for element in elements {
+                    says.entry(*purpose).or_default().entry(*element).or_default().push(ground.clone());
+                }
+            }
+        }
+        json!({ "asks": asks, "forbids": forbids, "written_for": written_for, "says": says })
+    };
+    let law: BTreeMap<&str, serde_json::Value> =
+        MEDIA.into_iter().map(|medium| (medium, laid_out(medium))).collect();
+    json!({ "law": law }).to_string()
 }
 
 /// Policy and law, read; analysed with the first question.
@@ -81,11 +106,14 @@ pub fn machine(policy: &str, data: &str) -> RegoVM {
 
 /// A call as JSON text, for [`ROWS`].
 pub fn input_text(scene: &Scene) -> String {
-    let participant = |participant: &crate::scene::Participant| {
+    let participant = |participant: &Participant| {
         let place = |(code, trust): &(String, usize)| json!({ "code": code, "trust": trust });
         json!({
+            "role": participant.role(),
             "places": participant.places.iter().map(place).collect::<Vec<_>>(),
-            "level": participant.level as u8,
+            "prompted": participant.is_prompted(),
+            "agrees": participant.agrees(),
+            "written": participant.written,
             "objects": participant.objection != Objection::None,
             "left": participant.left,
         })
@@ -94,6 +122,11 @@ pub fn input_text(scene: &Scene) -> String {
     json!({
         "day": DAY,
         "medium": scene.medium,
+        "purposes": scene.purposes,
+        "prompt": {
+            "purposes": scene.prompt.purposes,
+            "says": scene.prompt.says().collect::<Vec<_>>(),
+        },
         "premises": premises,
         "participants": scene.participants.iter().map(participant).collect::<Vec<_>>(),
     })
@@ -105,12 +138,18 @@ pub fn resolved_input_text(scene: &Scene) -> String {
     let words = Words::of(scene);
     json!({
         "medium": scene.medium,
-        "places": words.places,
-        "evidence": words.evidence,
+        "purposes": scene.purposes,
+        "told": scene.prompt.purposes,
+        "served": words.served,
+        "further": words.further,
+        "lacks": scene.prompt.lacks,
+        "grounds": words.grounds,
+        "roles": words.roles,
         "here": words.here,
-        "asserted": words.asserted,
+        "agreed": words.agreed,
         "prompted": words.prompted,
         "express": words.express,
+        "written": words.written,
         "objecting": words.objecting,
     })
     .to_string()

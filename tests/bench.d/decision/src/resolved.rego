@@ -4,26 +4,82 @@ package consent
 default permitted := false
 
 permitted if {
-	count(input.asserted) > 0
+	count(input.here) > 0
 	count(input.objecting) == 0
+	not forbidden
 	agreed
+	in_writing
 }
 
-agreed if asked == 1
+law := data.law[input.medium]
+
+# A purpose of the call is forbidden of somebody who is on it.
+forbidden if {
+	some role in input.roles
+	some purpose in input.purposes
+	some ground in object.get(law.forbids, [role, purpose], [])
+	ground in input.grounds
+}
+
+# One person's agreement is enough, whatever the purpose.
+agreed if {
+	count(input.agreed) > 0
+	asked_for(["anything"]) == 1
+}
+
+# It is enough for these purposes, to a prompt that names no other.
+agreed if {
+	count(input.prompted) > 0
+	prompt_counts
+	asked == 1
+}
 
 agreed if {
-	asked == 2
 	every number in input.here { number in input.prompted }
+	prompt_counts
+	asked <= 2
 }
 
 agreed if {
-	asked == 3
 	every number in input.here { number in input.express }
+	prompt_counts
 }
 
-# The strictest of all places counts; a code that the law does not know asks for the most.
-asked := max({1} | by_places | by_evidence)
+in_writing if not writing_asked
 
-by_places := {object.get(data.law.places[input.medium], code, 3) | some code in input.places}
+in_writing if {
+	prompt_counts
+	every number in input.here { number in input.written }
+}
 
-by_evidence := {data.law.evidence[evidence] | some evidence in input.evidence}
+writing_asked if {
+	some purpose in input.purposes
+	some ground in object.get(law.written_for, purpose, [])
+	ground in input.grounds
+}
+
+# A prompt counts if it names all that the call is for, and says all that it has to.
+prompt_counts if {
+	names_all
+	not lacking
+}
+
+names_all if count(input.told) == 0
+
+names_all if {
+	every purpose in input.purposes { purpose in input.told }
+}
+
+lacking if {
+	some element in input.lacks
+	some purpose in array.concat(["always"], input.purposes)
+	some ground in object.get(law.says, [purpose, element], [])
+	ground in input.grounds
+}
+
+# What is asked of a purpose alone is enough only if that is so of every purpose of the call and of the
+# prompt; "anything" stands for all of them. The strictest of all grounds counts; one that the law does
+# not know asks for the most.
+asked := asked_for(array.concat(input.served, input.further))
+
+asked_for(purposes) := max([object.get(law.asks[purpose], ground, 3) | some purpose in purposes; some ground in input.grounds])
