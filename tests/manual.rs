@@ -23,6 +23,7 @@ const THEIR_SERVER: &str = "postgres://gateway@db.example.com/consent";
 /// Blocks that show commands and cannot be run here, by how they begin.
 const NOT_RUN: &[(&str, &str)] = &[
     ("$ tests/run", "it runs these tests"),
+    ("$ consent-gateway credential add acme --role recorder --name \"the app\" --twilio", "it needs Twilio"),
     ("$ consent-gateway audit export acme.1", "an epoch has to have ended: that takes a month at least"),
 ];
 
