@@ -314,7 +314,12 @@ fn histories(rows: usize) -> String {
     let (places, overlays) = SHIPPED.split_once("\n[[overlay]]\n").unwrap_or((SHIPPED, ""));
     let mut parts = places.split(START);
     let mut text = parts.next().expect("a head").to_string();
-    let shipped: Vec<&str> = parts.collect();
+    // A row that has a date of its own is there once.
+    let (dated, shipped): (Vec<&str>, Vec<&str>) = parts.partition(|row| row.contains("effective_from"));
+    for row in dated {
+        text.push_str(START);
+        text.push_str(row);
+    }
     for index in 0..rows {
         text.push_str(START);
         let history = index / shipped.len();
