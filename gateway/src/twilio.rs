@@ -262,6 +262,12 @@ impl Platform {
         request.send().await.map_err(undelivered)
     }
 
+    /// Whether a path has one reading, so that it is passed on at all.
+    #[must_use]
+    pub fn takes(path: &str) -> bool {
+        has_one_reading(path)
+    }
+
     /// The URL of this path at the upstream, if the path has one reading.
     fn below_upstream(&self, path_and_query: &str) -> Option<Url> {
         let (path, query) = match path_and_query.split_once('?') {

@@ -308,12 +308,20 @@ async fn what_is_withdrawn_while_it_is_recorded_resumes_no_more_and_is_kept_nowh
         .twilio
         .requests()
         .iter()
-        .find_map(|asked| Some(asked.all("RecordingStatusCallback").first()?.to_string()))
+        .find_map(|asked| Some((*asked.all("RecordingStatusCallback").first()?).to_owned()))
         .unwrap();
     assert_eq!(site.calls_back(&ours, &completed).await.status, 204);
-    let kept = site.gateway.listener.get(&format!("/v1/recordings?call={CALL}")).await.expect(200);
-    assert_eq!(kept["recordings"], json!([]));
-    assert!(site.twilio.requests().iter().any(|asked| asked.method == "DELETE"), "nor at Twilio");
+    let deleted = || site.twilio.requests().iter().filter(|asked| asked.method == "DELETE").count();
+    let kept = async || site.gateway.listener.get("/v1/recordings").await.expect(200)["recordings"].clone();
+    assert_eq!((kept().await, deleted()), (json!([]), 1));
+    // So is one that was made after that altogether, by something else than the application.
+    site.twilio.answer(CALL);
+    let own = site.twilio.record(CALL, "OutboundAPI");
+    site.gateway.advance_ms(5_000);
+    site.twilio.end(CALL);
+    let completed = site.twilio.complete(&own, wav(4_000));
+    assert_eq!(site.calls_back(&ours, &completed).await.status, 204);
+    assert_eq!((kept().await, deleted()), (json!([]), 2));
     let heard = site.app.heard().pop().unwrap();
     assert_eq!((heard.get("RecordingStatus"), heard.get("RecordingUrl")), (Some("absent"), None));
 }
@@ -577,4 +585,70 @@ async fn twilio_s_own_libraries_work_with_nothing_but_another_base_url() {
         let told = json!({"token": site.twilio.auth_token, "signature": signature, "url": site.app.url("/recorded"), "params": heard.form});
         library.does(&site, "validates", &[&told.to_string()]);
     }
+}
+
+#[tokio::test]
+async fn nothing_that_opens_the_account_or_leads_calls_elsewhere_passes() {
+    let site = Site::new().await;
+    let account = format!("/2010-04-01/Accounts/{}.json", site.twilio.account_sid);
+    refused(site.client.get(&account).await);
+    for (rest, pairs) in [
+        ("Keys.json", &[("FriendlyName", "mine")][..]),
+        ("SigningKeys.json", &[]),
+        ("IncomingPhoneNumbers/PN1.json", &[("VoiceUrl", "https://app.example.com/mine")]),
+        ("Applications.json", &[("voiceurl", "https://app.example.com/mine")]),
+        ("IncomingPhoneNumbers/PN1.json", &[("TrunkSid", "TK1")]),
+    ] {
+        refused(site.post(rest, pairs).await);
+    }
+    assert!(site.twilio.requests().is_empty());
+    let queued = [("Url", "https://app.example.com/next")];
+    site.post("Queues/QU1/Members/Front.json", &queued).await;
+    assert!(site.twilio.requests().pop().unwrap().all("Url")[0].starts_with(PUBLIC));
+    let elsewhere = site.gets("<Response><Dial><Application>AP1</Application></Dial></Response>").await;
+    assert!(elsewhere.contains("<Hangup/>") && !elsewhere.contains("AP1"), "{elsewhere}");
+    // What somebody on the call has chosen is neither which call it is nor what is fetched.
+    site.call("US-CA").await;
+    site.told().await;
+    site.app.says("<Response><Record/></Response>");
+    let mut chosen = incoming();
+    chosen[0].1 = "CA00000000000000000000000000000002".into();
+    chosen.push(("callsid".into(), CALL.into()));
+    let answer = site.calls_back(&site.voice(), &chosen).await;
+    assert!(!String::from_utf8_lossy(&answer.body).contains("<Record"));
+    chosen.push(("CallSid".into(), CALL.into()));
+    let answer = site.calls_back(&site.voice(), &chosen).await;
+    assert!(!String::from_utf8_lossy(&answer.body).contains("<Record"));
+    assert_eq!(site.decision().await["recorder"], "idle");
+}
+
+#[tokio::test]
+async fn what_fails_ends_no_recording_that_goes_on_and_one_use_carries_no_other() {
+    let site = Site::new().await;
+    site.call("US-CA").await;
+    site.told().await;
+    let recordings = format!("Calls/{CALL}/Recordings.json");
+    let created = site.post(&recordings, &[]).await.expect(201);
+    let recording = created["sid"].as_str().unwrap();
+    assert_eq!(site.twilio.requests().pop().unwrap().all("Trim"), ["do-not-trim"]);
+    site.twilio.failing(1);
+    assert_eq!(site.post(&recordings, &[]).await.status, 500);
+    assert_eq!(site.decision().await["recorder"], "running", "the first one goes on");
+    for (rest, pairs) in [
+        (recordings.as_str(), &[("RecordingConfigurationId", "x")][..]),
+        (recordings.as_str(), &[("Transcribe", "true")]),
+        (&format!("Calls/{CALL}/Transcriptions.json"), &[("IntelligenceService", "GA1")]),
+    ] {
+        assert!(refused(site.post(rest, pairs).await).contains("another use"), "{rest}");
+    }
+    // Until it is kept here, nobody gets Twilio's own audio.
+    site.gateway.advance_ms(5_000);
+    site.twilio.end(CALL);
+    site.twilio.complete(recording, wav(4_000));
+    for of in ["", ".wav", ".mp3"] {
+        let told =
+            site.client.get(&site.twilio.path(&format!("Recordings/{recording}{of}?Purpose=quality"))).await;
+        assert_eq!(told.status, 404, "{of}");
+    }
+    site.client.get(&site.twilio.path(&format!("Recordings/{recording}.json"))).await.expect(200);
 }

@@ -554,7 +554,7 @@ pub enum What {
     /// The platform asked us about another use than recording, and we agreed.
     #[serde(rename = "use.control")]
     Use {
-        /// Which; never [`Use::Record`].
+        /// Which; never recording.
         #[serde(rename = "use")]
         of: Use,
         /// What it is for; none means every purpose. What is paused or stopped keeps its own.

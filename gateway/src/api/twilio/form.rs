@@ -38,6 +38,19 @@ impl Form {
         self.all(name).last()
     }
 
+    /// The value of a parameter of this name to the letter, if there is exactly one: callers may add parameters of their
+    /// own to what Twilio says.
+    pub(super) fn exactly(&self, name: &str) -> Option<&str> {
+        let mut found = self.0.iter().filter(|(one, _)| one == name);
+        let (_, value) = found.next()?;
+        found.next().is_none().then_some(value.as_str())
+    }
+
+    /// The first value of a parameter of this name to the letter: in a URL of ours, what is ours comes first.
+    pub(super) fn first(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(one, _)| one == name).map(|(_, value)| value.as_str())
+    }
+
     /// All values of a parameter. Whether Twilio looks at the case of a name is not known, so nothing here does.
     pub(super) fn all<'f>(&'f self, name: &str) -> impl DoubleEndedIterator<Item = &'f str> {
         let is = move |(one, _): &&(String, String)| one.eq_ignore_ascii_case(name);

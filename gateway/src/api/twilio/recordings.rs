@@ -33,6 +33,8 @@ pub(super) fn calls_us(door: &Door, who: &Principal, form: &mut Form) -> Result<
     }
     form.add("RecordingStatusCallback", our_url(door, &who.account, "status", &ours)?);
     form.add("RecordingStatusCallbackMethod", "POST");
+    // What is left out would shift all that follows.
+    form.set("Trim", "do-not-trim");
     ["in-progress", "completed", "absent"]
         .iter()
         .for_each(|event| form.add("RecordingStatusCallbackEvent", *event));
@@ -159,14 +161,22 @@ pub(super) async fn kept(
     parts: &Parts,
     (sid, recording): (&str, &str),
 ) -> Result<Option<Response>, Refusal> {
-    // `.wav` and `.mp3` ask for media.
-    let (name, of_media) = match recording.split_once('.') {
-        Some((name, _)) => (name, true),
-        None => (recording, !parts.uri.path().ends_with(".json") && !parts.uri.path().ends_with(".xml")),
-    };
+    // `.wav`, `.mp3` and nothing at all ask for media.
+    let (name, format) = recording.split_once('.').unwrap_or((recording, ""));
+    let of_media = !["json", "xml", "csv"].iter().any(|one| format.eq_ignore_ascii_case(one));
     let id = match door.gate.recording_of_name(who, name).await? {
         OfName::One(id) => id,
-        OfName::None => return Ok(None),
+        OfName::None => {
+            // Twilio's own audio is judged, sealed and deleted there: until then, nobody gets it here.
+            let passes = !of_media && matches!(parts.method, Method::GET | Method::HEAD)
+                || parts.method == Method::DELETE;
+            let says = "no such recording is kept here; Twilio's own audio is handed out by nobody";
+            return if passes {
+                Ok(None)
+            } else {
+                Err(Refusal::Own(StatusCode::NOT_FOUND, NOT_FOUND, says.into()))
+            };
+        }
         OfName::Several => {
             return Err(refused("several recordings have this sid; ask for them by their calls"));
         }

@@ -9,6 +9,7 @@ use axum::http::request::Parts;
 use axum::http::{Method, StatusCode};
 use axum::response::Response;
 use policy::Use;
+use tracing::Instrument as _;
 
 use super::form::{FORM, Form};
 use super::{Refusal, let_in, recordings, refused};
@@ -16,16 +17,22 @@ use crate::access::Principal;
 use crate::api::Door;
 use crate::api::problem::TurnedAway;
 use crate::body::{Pace, read_all};
-use crate::gate::FaultKind;
+use crate::gate::answer::Recorder;
 use crate::gate::ask::{ControlAction, ControlRecording};
+use crate::gate::{Fault, FaultKind};
 use crate::twilio::{Platform, Undone};
 
 /// Any request below `/2010-04-01/`.
 pub(super) async fn take(State(door): State<Arc<Door>>, request: Request) -> Response {
     let path = request.uri().path().to_owned();
-    match judged(&door, request).await {
-        Ok(response) => response,
-        Err(refusal) => refusal.answer(&path),
+    let worker = Arc::clone(&door);
+    // What is granted is passed on, or taken back, even if the application has gone.
+    let task = door.gate.spawn(async move { judged(&worker, request).await }.in_current_span());
+    let judged = task.await.map_err(|error| Fault::damaged_by("the task of a request failed", error));
+    match judged {
+        Ok(Ok(response)) => response,
+        Ok(Err(refusal)) => refusal.answer(&path),
+        Err(fault) => Refusal::from(fault).answer(&path),
     }
 }
 
@@ -53,23 +60,29 @@ enum Asked<'p> {
     Recording {
         recording: &'p str,
     },
-    /// Nothing is captured by it.
+    /// It only reads.
     Passes,
+    /// It changes something that captures no call, unless it leads calls elsewhere.
+    Sets,
+    /// It would show what opens the account at Twilio.
+    Secret,
     /// It may be captured by it, and nobody here knows how.
     Unknown,
 }
 
-/// The names of a path, without the format at its end.
+/// The names of a path; the last may end in a format.
 fn names(path: &str) -> Vec<&str> {
-    let plain = [".json", ".xml", ".csv"].iter().find_map(|format| path.strip_suffix(format)).unwrap_or(path);
-    plain.trim_start_matches('/').split('/').collect()
+    path.strip_prefix('/').unwrap_or(path).split('/').collect()
 }
 
-/// What a path means, below the account. Twilio is not known to look at the case of a name, so nothing here does.
+/// What a path means, below the account. Twilio is not known to look at the case of a name or to know only some formats,
+/// so nothing here does.
 fn asked<'p>(method: &Method, rest: &[&'p str]) -> Asked<'p> {
     let reads = matches!(*method, Method::GET | Method::HEAD);
-    let is = |name: &str, word: &str| name.eq_ignore_ascii_case(word);
+    let is = |name: &str, word: &str| plain(name).eq_ignore_ascii_case(word);
     match rest {
+        [] => Asked::Secret,
+        [keys, ..] if SECRETS.iter().any(|one| is(keys, one)) => Asked::Secret,
         [all] if is(all, "Recordings") && reads => Asked::Recordings { call: None },
         [all, recording] if is(all, "Recordings") => Asked::Recording { recording },
         [calls, call, all] if is(calls, "Calls") && is(all, "Recordings") && reads => {
@@ -94,19 +107,33 @@ fn asked<'p>(method: &Method, rest: &[&'p str]) -> Asked<'p> {
             Asked::Changes { call, uses: uses(kind).unwrap_or_default() }
         }
         [calls] if is(calls, "Calls") => Asked::Calls { call: None },
-        [calls, call] if is(calls, "Calls") && *method == Method::POST => Asked::Calls { call: Some(call) },
+        [calls, call] if is(calls, "Calls") && *method != Method::DELETE => {
+            Asked::Calls { call: Some(plain(call)) }
+        }
         [conferences, conference, who, ..] if is(conferences, "Conferences") && is(who, "Participants") => {
             Asked::Calls { call: Some(conference) }
         }
-        [of, _] if is_of_call(of) => Asked::Passes,
-        [calls, _, kind, ..] if is(calls, "Calls") && QUIET.iter().any(|one| is(kind, one)) => Asked::Passes,
+        [calls, _] if is(calls, "Calls") => Asked::Sets,
+        [conferences, conference] if is(conferences, "Conferences") => {
+            Asked::Calls { call: Some(plain(conference)) }
+        }
+        // Twilio has whoever waits go on with a document.
+        [queues, _, members, member] if is(queues, "Queues") && is(members, "Members") => {
+            Asked::Calls { call: Some(plain(member)) }
+        }
+        [calls, _, kind, ..] if is(calls, "Calls") && QUIET.iter().any(|one| is(kind, one)) => Asked::Sets,
         [of, ..] if is_of_call(of) => Asked::Unknown,
-        _ => Asked::Passes,
+        _ => Asked::Sets,
     }
 }
 
+/// A name without the format at its end.
+fn plain(name: &str) -> &str {
+    name.split('.').next().unwrap_or(name)
+}
+
 fn is_of_call(name: &str) -> bool {
-    ["Calls", "Conferences"].iter().any(|one| name.eq_ignore_ascii_case(one))
+    ["Calls", "Conferences"].iter().any(|one| plain(name).eq_ignore_ascii_case(one))
 }
 
 /// What a resource of a call does with its audio.
@@ -116,7 +143,7 @@ fn uses(kind: &str) -> Option<&'static [Use]> {
         ("Siprec", &[Use::Record, Use::Stream]),
         ("Transcriptions", &[Use::Transcribe]),
     ];
-    all.into_iter().find(|(one, _)| kind.eq_ignore_ascii_case(one)).map(|(_, uses)| uses)
+    all.into_iter().find(|(one, _)| plain(kind).eq_ignore_ascii_case(one)).map(|(_, uses)| uses)
 }
 
 /// What else a call has, none of which hears it.
@@ -138,8 +165,12 @@ async fn judged(door: &Arc<Door>, request: Request) -> Result<Response, Refusal>
         return Err(TurnedAway::NoSuchPath.into());
     };
     let asked = asked(&method, rest);
+    // What Twilio could read otherwise is granted to nobody.
+    if !Platform::takes(&path) {
+        return Err(Refusal::Upstream(Undone::Path));
+    }
     let who = let_in(door, &parts, same_as(&method, asked)).await?;
-    let platform = door.twilio.get(&who.account).filter(|platform| platform.account_sid() == *sid);
+    let platform = door.twilio.get(&who.account).filter(|platform| platform.account_sid() == plain(sid));
     // Another account at Twilio may be a subaccount, and is not this one's.
     let Some(platform) = platform else { return Err(TurnedAway::NoSuchPath.into()) };
     match asked {
@@ -151,6 +182,19 @@ async fn judged(door: &Arc<Door>, request: Request) -> Result<Response, Refusal>
             }
         }
         Asked::Passes => passed(platform, &parts, body).await,
+        Asked::Secret => Err(refused("what opens the account at Twilio is shown and made at Twilio alone")),
+        Asked::Sets => {
+            let form = Form::read(&parts.headers, parts.uri.query(), body).await?;
+            let leads = |name: &&str| LEADING.iter().any(|part| name.to_ascii_lowercase().contains(part));
+            let set = |name: &&str| form.all(name).any(|value| !value.is_empty());
+            if let Some(name) = form.names().filter(leads).find(set) {
+                return Err(refused(format!(
+                    "`{}` would lead calls past the gateway: set the voice webhook at Twilio, to the gateway",
+                    name.escape_debug()
+                )));
+            }
+            sent(platform, &parts, &form).await
+        }
         Asked::Unknown => Err(refused(
             "the gateway does not know whether this captures the call, so it does not pass it on",
         )),
@@ -180,6 +224,8 @@ fn same_as(method: &Method, asked: Asked<'_>) -> (&'static Method, &'static str)
         | Asked::Changes { .. }
         | Asked::Calls { .. }
         | Asked::Passes
+        | Asked::Sets
+        | Asked::Secret
         | Asked::Unknown => (&Method::POST, "/v1/calls/{call}/recording"),
     }
 }
@@ -192,32 +238,52 @@ async fn starts(
     (call, uses): (&str, &'static [Use]),
     mut form: Form,
 ) -> Result<Response, Refusal> {
-    if uses.contains(&Use::Record) && form.get("RecordingStatusCallback").is_some() || uses == [Use::Record] {
+    let more = |name: &&str| FURTHER.iter().any(|part| name.to_ascii_lowercase().contains(part));
+    let own = |name: &&str| uses == [Use::Transcribe] && name.to_ascii_lowercase().starts_with("transcri");
+    if let Some(name) = form.names().find(|name| more(name) && !own(name)) {
+        return Err(refused(format!(
+            "`{}` asks for another use of the call than this resource: ask for each by its own",
+            name.escape_debug()
+        )));
+    }
+    if uses == [Use::Record] {
         recordings::calls_us(door, who, &mut form)?;
     }
-    granted(door, who, call, uses, ControlAction::Start).await?;
-    undone_unless_taken(door, who, (call, uses), sent(platform, parts, &form).await).await
+    let opened = granted(door, who, call, uses, ControlAction::Start).await?;
+    undone_unless_taken(door, who, (call, &opened), sent(platform, parts, &form).await).await
 }
 
-/// Asks the gate to start or resume each of these uses.
+/// Asks the gate to start or resume each of these uses; those that were not granted already, to be undone if need be.
 async fn granted(
     door: &Arc<Door>,
     who: &Principal,
     call: &str,
     uses: &[Use],
     action: ControlAction,
-) -> Result<(), Refusal> {
-    for (place, of) in uses.iter().enumerate() {
+) -> Result<Vec<Use>, Refusal> {
+    // Another capture of the same use may go on: what fails here does not end it.
+    let going_on: Vec<Use> = match door.gate.decide(who, call).await {
+        Ok(decision) => {
+            let running = decision.uses.iter().filter(|one| one.recorder == Recorder::Running);
+            running.map(|one| one.of).collect()
+        }
+        Err(_) => Vec::new(),
+    };
+    let mut opened: Vec<Use> = Vec::new();
+    for of in uses {
         let asked = ControlRecording { of: Some(*of), ..ControlRecording::new(action) };
         if let Err(fault) = door.gate.control(who, call, asked).await {
-            for of in uses.iter().take(place) {
-                ended(door, who, call, *of, ControlAction::Stop).await;
+            for of in opened {
+                ended(door, who, call, of, ControlAction::Stop).await;
             }
             let is_unknown = fault.kind() == FaultKind::Unknown;
             return Err(if is_unknown { refused(UNKNOWN) } else { fault.into() });
         }
+        if !going_on.contains(of) {
+            opened.push(*of);
+        }
     }
-    Ok(())
+    Ok(opened)
 }
 
 /// What whoever has not opened a call has to do.
@@ -265,12 +331,12 @@ async fn changes(
         _ => return Err(refused("`Status` is `paused`, `in-progress` or `stopped`, once")),
     };
     if action == ControlAction::Resume {
-        granted(door, who, call, uses, action).await?;
+        let opened = granted(door, who, call, uses, action).await?;
         let answered = sent(platform, parts, &form).await;
         let failed = answered.as_ref().map_or(true, |response| !response.status().is_success());
         if failed {
-            for of in uses {
-                ended(door, who, call, *of, ControlAction::Pause).await;
+            for of in opened {
+                ended(door, who, call, of, ControlAction::Pause).await;
             }
         }
         return answered;
@@ -279,7 +345,8 @@ async fn changes(
     let response = sent(platform, parts, &form).await?;
     if response.status().is_success() {
         let silence = form.get("PauseBehavior").is_none_or(|behavior| !behavior.eq_ignore_ascii_case("skip"));
-        for of in uses {
+        // A recording by the API may go on beside one by SIPREC.
+        for of in uses.iter().filter(|of| uses.len() == 1 || **of != Use::Record) {
             let behavior = (action == ControlAction::Pause && *of == Use::Record).then_some(match silence {
                 true => policy::Behavior::Silence,
                 false => policy::Behavior::Skip,
@@ -300,14 +367,9 @@ async fn without_captures(
     call: Option<&str>,
     form: &mut Form,
 ) -> Result<(), Refusal> {
-    let turned_on =
-        |name: &str| form.all(name).any(|value| !OFF.iter().any(|off| value.eq_ignore_ascii_case(off)));
-    let recording = RECORDS.iter().any(|name| turned_on(name));
-    if recording {
-        let own: Vec<String> = form.names().map(ToOwned::to_owned).collect();
-        for name in own.iter().filter(|name| is_about_recording(name)) {
-            form.remove(name);
-        }
+    let own: Vec<String> = form.names().map(ToOwned::to_owned).collect();
+    for name in own.iter().filter(|name| is_about_recording(name)) {
+        form.remove(name);
     }
     if form.all("ApplicationSid").any(|sid| !sid.is_empty()) {
         return Err(refused(
@@ -332,24 +394,36 @@ async fn without_captures(
             false => Err(refused("`Twiml` is there more than once")),
         };
     };
-    let asked = super::voice::Asked { door, who: Some(who), call, base: None };
+    let (account, by) = (who.account.as_str(), Some(who.credential.as_str()));
+    let asked = super::voice::Asked { door, account, by, who: Some(who), call, base: None };
     let judged = asked.judged(document.as_bytes(), markup::Limit::Inline, None).await;
     let judged = String::from_utf8(judged).map_err(|_| refused("`Twiml` is not UTF-8"))?;
     form.set("Twiml", judged);
     Ok(())
 }
 
-/// What turns recording on.
-const RECORDS: &[&str] = &["Record", "ConferenceRecord", "RecordingTrack", "Transcribe"];
-/// How that is turned off, to the letter.
-const OFF: &[&str] = &["false", "do-not-record"];
 /// Where Twilio fetches documents, which then come through here.
 const ELSEWHERE: &[&str] = &["Url", "FallbackUrl", "WaitUrl", "AnnounceUrl", "HoldUrl"];
 
 fn is_about_recording(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
-    name.starts_with("record") || name.starts_with("conferencerecord") || name.starts_with("transcri")
+    let begins = ["record", "conferencerecord", "trim"].iter().any(|part| name.starts_with(part));
+    begins || FURTHER.iter().any(|part| name.contains(part))
 }
+
+/// Parts of the names of parameters that have Twilio write a call down or analyse it, beside whatever else is asked.
+const FURTHER: &[&str] = &[
+    "transcri",
+    "recordingconfiguration",
+    "intelligence",
+    "sentiment",
+    "conversationconfiguration",
+    "conversationid",
+];
+/// Parts of the names of parameters that lead calls to documents, or recorders, past the gateway.
+const LEADING: &[&str] = &["voice", "trunk", "applicationsid", "announceurl", "waiturl", "holdurl"];
+/// Resources that hold what opens the account.
+const SECRETS: &[&str] = &["Keys", "SigningKeys"];
 
 /// Passes a request on as it is, and its answer as it comes.
 async fn passed(platform: &Platform, parts: &Parts, body: Body) -> Result<Response, Refusal> {
@@ -433,7 +507,12 @@ mod tests {
             let path = below(rest);
             format!("{:?}", of(&Method::POST, &path)).split([' ', '{']).next().unwrap_or_default().to_owned()
         };
-        for rest in ["Calls/CA1/Recordings.json", "calls/CA1/recordings", "Conferences/CF1/Recordings.json"] {
+        for rest in [
+            "Calls/CA1/Recordings.json",
+            "Calls/CA1/Recordings.JSON",
+            "calls/CA1/recordings",
+            "Conferences/CF1/Recordings.json",
+        ] {
             assert_eq!(post(rest), "Starts", "{rest}");
         }
         for rest in ["Calls/CA1/Streams.json", "Calls/CA1/siprec", "Calls/CA1/Transcriptions.json"] {
@@ -444,7 +523,15 @@ mod tests {
         {
             assert_eq!(post(rest), "Changes", "{rest}");
         }
-        for rest in ["Calls.json", "Calls/CA1.json", "Conferences/CF1/Participants.json", "CALLS"] {
+        for rest in [
+            "Calls.json",
+            "Calls/CA1.json",
+            "Conferences/CF1/Participants.json",
+            "Conferences/CF1.json",
+            "Queues/QU1/Members/Front.json",
+            "CALLS",
+            "Calls.Json",
+        ] {
             assert_eq!(post(rest), "Calls", "{rest}");
         }
         for rest in
@@ -452,11 +539,18 @@ mod tests {
         {
             assert_eq!(post(rest), "Unknown", "{rest}");
         }
-        for rest in ["Messages.json", "Calls/CA1/Feedback.json", "Conferences/CF1.json", "Queues.json"] {
-            assert_eq!(post(rest), "Passes", "{rest}");
+        for rest in
+            ["Messages.json", "Calls/CA1/Feedback.json", "Queues.json", "IncomingPhoneNumbers/PN1.json"]
+        {
+            assert_eq!(post(rest), "Sets", "{rest}");
         }
+        for rest in ["Keys.json", "SigningKeys/SK1.json"] {
+            assert_eq!(post(rest), "Secret", "{rest}");
+            assert_eq!(of(&Method::GET, &below(rest)), Asked::Secret, "{rest}");
+        }
+        assert_eq!(of(&Method::GET, "/2010-04-01/Accounts/AC0.json"), Asked::Secret);
         let path = below("Calls/CA1/Recordings/RE1.json");
-        assert_eq!(of(&Method::GET, &path), Asked::Recording { recording: "RE1" });
-        assert_eq!(of(&Method::DELETE, &path), Asked::Recording { recording: "RE1" });
+        assert_eq!(of(&Method::GET, &path), Asked::Recording { recording: "RE1.json" });
+        assert_eq!(of(&Method::DELETE, &path), Asked::Recording { recording: "RE1.json" });
     }
 }

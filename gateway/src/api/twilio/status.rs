@@ -22,7 +22,7 @@ use crate::api::problem::Problem;
 use crate::api::problem::TurnedAway;
 use crate::api::{Door, Named};
 use crate::body::Paced;
-use crate::gate::{Fault, Placement, RecordingRefusal, Refused, Sent, Taken};
+use crate::gate::{Fault, OfName, Placement, RecordingRefusal, Refused, Sent, Taken};
 use crate::twilio::{Platform, signature};
 
 /// `POST /twilio/{account}/status`.
@@ -64,12 +64,12 @@ impl Told {
         signed(door, platform, parts, &params).await?;
         let ours = Form::parse(parts.uri.query().unwrap_or_default());
         let sid = platform.account_sid().to_owned();
-        if params.get("AccountSid") != Some(sid.as_str()) {
+        if params.exactly("AccountSid") != Some(sid.as_str()) {
             return Err(TurnedAway::Unauthorized.into());
         }
         let who = door
             .access
-            .acting(account, ours.get("by"))
+            .acting(account, ours.first("by"))
             .await
             .map_err(|error| Refusal::Problem(error.into()))?;
         let who = who.ok_or_else(|| refused(NOBODY))?;
@@ -80,7 +80,7 @@ impl Told {
         let Some(platform) = door.twilio.get(&self.who.account) else {
             return Err(TurnedAway::NoSuchPath.into());
         };
-        let status = self.params.get("RecordingStatus").unwrap_or_default();
+        let status = self.params.exactly("RecordingStatus").unwrap_or_default();
         if status != "completed" {
             self.tell(platform, &self.params).await;
             return Ok(());
@@ -89,7 +89,7 @@ impl Told {
             let hex = sid.strip_prefix("RE").unwrap_or_default();
             hex.len() == 32 && hex.bytes().all(|digit| digit.is_ascii_hexdigit())
         };
-        let recording = self.params.get("RecordingSid").filter(is_sid);
+        let recording = self.params.exactly("RecordingSid").filter(is_sid);
         let recording =
             recording.ok_or_else(|| refused("`RecordingSid` is `RE` and 32 hexadecimal digits"))?;
         let path = format!("/2010-04-01/Accounts/{}/Recordings/{recording}", self.sid);
@@ -103,7 +103,15 @@ impl Told {
                 }
                 self.tell(platform, &told).await;
             }
-            Kept::Gone => tracing::info!("Twilio no longer has a recording that it tells of"),
+            Kept::Before => tracing::info!("Twilio tells again of a recording that is kept"),
+            Kept::Waits => {
+                return Err(Refusal::Own(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    super::UPSTREAM,
+                    "nobody can decide on the recording yet: it waits in quarantine, and stays at Twilio"
+                        .into(),
+                ));
+            }
             Kept::No => {
                 self.deleted(platform, &path).await?;
                 let mut told = self.params.clone();
@@ -123,8 +131,11 @@ impl Told {
         recording: &str,
         path: &str,
     ) -> Result<Kept, Refusal> {
-        let call =
-            self.params.get("CallSid").or_else(|| self.params.get("ConferenceSid")).unwrap_or_default();
+        let call = self
+            .params
+            .exactly("CallSid")
+            .or_else(|| self.params.exactly("ConferenceSid"))
+            .unwrap_or_default();
         let sent = Sent {
             door: trail::Door::Twilio,
             calls: vec![call.to_owned()],
@@ -135,14 +146,15 @@ impl Told {
         };
         let taken = match door.gate.admit(&self.who, sent).await {
             Ok(admission) => {
-                let channels = self.params.get("RecordingChannels").filter(|channels| *channels == "2");
+                let channels = self.params.exactly("RecordingChannels").filter(|channels| *channels == "2");
                 let query = channels.map(|_| "?RequestedChannels=2").unwrap_or_default();
                 let media = format!("{path}.wav{query}");
                 let answer =
                     platform.forward(Method::GET, &media, None, None, reqwest::Body::from("")).await?;
-                // It was told of before, or somebody else has deleted it.
-                if answer.status() == StatusCode::NOT_FOUND {
-                    return Ok(Kept::Gone);
+                // It was told of before.
+                let is_gone = answer.status() == StatusCode::NOT_FOUND;
+                if is_gone && door.gate.recording_of_name(&self.who, recording).await? != OfName::None {
+                    return Ok(Kept::Before);
                 }
                 if !rest::is_done(answer.status()) {
                     tracing::warn!(status = answer.status().as_u16(), "Twilio did not hand out a recording");
@@ -160,8 +172,8 @@ impl Told {
         };
         match taken {
             Ok(Taken::Stored(stored)) => Ok(Kept::Yes(recordings::encryption(&stored.description.envelope))),
-            // It is sealed here, and may be released.
-            Ok(Taken::Quarantined) => Ok(Kept::No),
+            // Quarantine ends: until somebody has decided, Twilio's copy is the one that lasts.
+            Ok(Taken::Quarantined) => Ok(Kept::Waits),
             Err(fault) if is_for_good(&fault) => Ok(Kept::No),
             Err(fault) => Err(fault.into()),
         }
@@ -169,7 +181,7 @@ impl Told {
 
     /// When it was made, as Twilio says: in whole seconds.
     fn placement(&self) -> Placement {
-        let start = self.params.get("RecordingStartTime").and_then(|text| rfc2822::parse(text).ok());
+        let start = self.params.exactly("RecordingStartTime").and_then(|text| rfc2822::parse(text).ok());
         start.map_or(Placement::Unsaid, |start| Placement::About(Timestamp::from(start), 1_000))
     }
 
@@ -193,14 +205,14 @@ impl Told {
 
     /// Tells the application, if it wants to know.
     async fn tell(&self, platform: &Platform, told: &Form) {
-        let Some(url) = self.ours.get("url") else { return };
-        let events = self.ours.get("events").unwrap_or_default();
-        let status = told.get("RecordingStatus").unwrap_or_default();
+        let Some(url) = self.ours.first("url") else { return };
+        let events = self.ours.first("events").unwrap_or_default();
+        let status = told.exactly("RecordingStatus").unwrap_or_default();
         let wanted = if events.is_empty() { "completed" } else { events };
         if !wanted.split(' ').any(|event| event == status) {
             return;
         }
-        let is_get = self.ours.get("method").is_some_and(|method| method.eq_ignore_ascii_case("get"));
+        let is_get = self.ours.first("method").is_some_and(|method| method.eq_ignore_ascii_case("get"));
         let method = if is_get { Method::GET } else { Method::POST };
         for _ in 0..ATTEMPTS {
             match platform.call_back(url, method.clone(), told.pairs()).await {
@@ -217,10 +229,10 @@ impl Told {
     }
 }
 
-/// Whether no repetition lets a recording be kept.
+/// Whether the law does not let a recording be kept, and no repetition cures that.
 fn is_for_good(fault: &Fault) -> bool {
     if let Fault::Refused { why: Refused::Recording(RecordingRefusal::Uncovered(unkept)), .. } = fault {
-        return !matches!(unkept.remedy, Remedy::Wait | Remedy::Resend);
+        return unkept.remedy == Remedy::Delete && unkept.uncovered.is_unlawful();
     }
     matches!(fault, Fault::Refused { why: Refused::Recording(RecordingRefusal::NameDeleted), .. })
 }
@@ -231,8 +243,10 @@ enum Kept {
     Yes(Option<Value>),
     /// It is not.
     No,
-    /// Twilio no longer has it: nothing more is done.
-    Gone,
+    /// It was kept before, and is gone at Twilio.
+    Before,
+    /// It is in quarantine.
+    Waits,
 }
 
 /// Refuses what Twilio has not signed.

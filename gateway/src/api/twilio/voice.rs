@@ -5,6 +5,7 @@
 //! document that hangs up, or goes to the account's `refused_url`.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -50,17 +51,22 @@ async fn answered(door: &Arc<Door>, account: &str, request: Request) -> Result<R
         true => query.apart(OURS),
         false => (form, query),
     };
-    let url = ours.get("url").filter(|url| !url.is_empty()).or(platform.voice_url());
+    let url = ours.first("url").filter(|url| !url.is_empty()).or(platform.voice_url());
     let url = url.ok_or_else(|| refused("set `voice_url`, the application's own voice webhook"))?;
     // The application is told where its recording will be.
-    if let Some(recording) = params.get("RecordingSid").map(ToOwned::to_owned) {
+    if let Some(recording) = params.exactly("RecordingSid").map(ToOwned::to_owned) {
         params.set("RecordingUrl", recordings::url(door, platform.account_sid(), &recording));
     }
     let answer = platform.call_back(url, parts.method.clone(), params.pairs()).await?;
     let (status, headers) = (answer.status(), answer.headers().clone());
     let base = Url::parse(url).ok();
-    let mut body = Vec::new();
-    let mut answer = answer;
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let (media, charset) = read_kind(kind);
+    if !status.is_success() || media.starts_with("audio/") || media == "text/plain" {
+        let body = axum::http::Response::<reqwest::Body>::from(answer).into_body();
+        return Ok(passed(status, headers.get(header::CONTENT_TYPE).cloned(), &headers, Body::new(body)));
+    }
+    let (mut body, mut answer) = (Vec::new(), answer);
     while let Some(chunk) = answer.chunk().await.map_err(|_| refused("the application's answer broke off"))? {
         body.extend_from_slice(&chunk);
         // What is too long is too long for Twilio as well.
@@ -68,35 +74,57 @@ async fn answered(door: &Arc<Door>, account: &str, request: Request) -> Result<R
             break;
         }
     }
-    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-    let lower = kind.to_ascii_lowercase();
-    let is_markup = status.is_success() && !lower.starts_with("audio/") && !lower.starts_with("text/plain");
-    if !is_markup {
-        return Ok(passed(status, &headers, body));
-    }
-    let charset =
-        lower.split("charset=").nth(1).map(|charset| charset.trim_matches(['"', ' ', ';']).to_owned());
     // Whoever acts for Twilio may be gone: then nothing is granted.
-    let who = door.access.acting(account, ours.get("by")).await;
+    let by = ours.first("by").map(ToOwned::to_owned);
+    let who = door.access.acting(account, by.as_deref()).await;
     let who =
         who.inspect_err(|error| tracing::warn!(%error, "no credential can act for Twilio")).ok().flatten();
     if who.is_none() {
         tracing::warn!(account, "{NOBODY}; until then, every capture is taken out");
     }
-    let call = params.get("CallSid").map(ToOwned::to_owned);
-    let worker = Arc::clone(door);
+    let call = params.exactly("CallSid").map(ToOwned::to_owned);
+    let (worker, account) = (Arc::clone(door), account.to_owned());
+    let known = charset.clone();
     let work = async move {
-        let asked = Asked { door: &worker, who: who.as_ref(), call: call.as_deref(), base: base.as_ref() };
-        asked.judged(&body, Limit::Answer, charset.as_deref()).await
+        let asked = Asked {
+            door: &worker,
+            account: &account,
+            by: by.as_deref(),
+            who: who.as_ref(),
+            call: call.as_deref(),
+            base: base.as_ref(),
+        };
+        asked.judged(&body, Limit::Answer, known.as_deref()).await
     };
     let task = door.gate.spawn(work.in_current_span());
     let judged = task.await.map_err(|_| refused("the document could not be judged"))?;
-    Ok(passed(status, &headers, judged))
+    // In the one way in which it was read.
+    let kind = charset.map_or("text/xml".to_owned(), |charset| format!("text/xml; charset={charset}"));
+    let kind = HeaderValue::from_str(&kind).ok();
+    Ok(passed(status, kind, &headers, Body::from(judged)))
+}
+
+/// A media type, and the encoding that it names first; both in small letters.
+fn read_kind(kind: &str) -> (String, Option<String>) {
+    let kind = kind.to_ascii_lowercase();
+    let mut parts = kind.split(';').map(str::trim);
+    let media = parts.next().unwrap_or_default().to_owned();
+    let named = |part: &str| {
+        let (name, value) = part.split_once('=')?;
+        (name.trim() == "charset").then(|| value.trim().trim_matches('"').to_owned())
+    };
+    let is_plain = |charset: &String| {
+        charset.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte))
+    };
+    (media, parts.find_map(named).filter(is_plain))
 }
 
 /// Who asks what of which call, for a document.
 pub(super) struct Asked<'a> {
     pub(super) door: &'a Door,
+    pub(super) account: &'a str,
+    /// The credential that is to act, as it was named.
+    pub(super) by: Option<&'a str>,
     /// Without, nothing is granted.
     pub(super) who: Option<&'a Principal>,
     /// Without, likewise: it has not begun.
@@ -113,6 +141,10 @@ impl Asked<'_> {
             None => markup::Refusal::Hangup,
         };
         let captured = match Document::read(bytes, limit, charset) {
+            Ok(document) if leads_elsewhere(&document) => {
+                tracing::warn!("a document leads to another one that nobody here can see");
+                return refusal.document();
+            }
             Ok(document) => document.captures().iter().map(|capture| capture.r#use).collect(),
             Err(_) => Uses::NONE,
         };
@@ -126,7 +158,7 @@ impl Asked<'_> {
     }
 
     fn platform(&self) -> Option<&Platform> {
-        self.door.twilio.get(&self.who?.account)
+        self.door.twilio.get(self.account)
     }
 
     /// The uses of these that the gate grants now.
@@ -136,10 +168,14 @@ impl Asked<'_> {
         for of in captured.iter() {
             let asked =
                 ControlRecording { of: Some(of_policy(of)), ..ControlRecording::new(ControlAction::Start) };
-            match self.door.gate.control(who, call, asked).await {
-                Ok(_) => granted = granted.and(of),
-                Err(fault) => {
+            // Twilio waits for a document, and not for us.
+            match tokio::time::timeout(GRANTED_WITHIN, self.door.gate.control(who, call, asked)).await {
+                Ok(Ok(_)) => granted = granted.and(of),
+                Ok(Err(fault)) => {
                     tracing::info!(code = %fault.code(), r#use = of.as_str(), "a capture was taken out of a document");
+                }
+                Err(_) => {
+                    tracing::warn!(r#use = of.as_str(), "a capture was taken out: the gate took too long")
                 }
             }
         }
@@ -151,6 +187,11 @@ impl Asked<'_> {
         let Ok(document) = Document::read(bytes, limit, charset) else { return bytes.to_vec() };
         let mut edits = Vec::new();
         for link in document.links() {
+            // Silence is waited in, and nothing is fetched.
+            if link.url.is_empty() && link.attribute.is_some_and(|name| name.eq_ignore_ascii_case("waitUrl"))
+            {
+                continue;
+            }
             let url = match self.base {
                 Some(base) => base.join(&link.url).ok(),
                 None => Url::parse(&link.url).ok(),
@@ -178,6 +219,8 @@ impl Asked<'_> {
             if let Some(url) = self.ours("status", &query) {
                 edits.push(verb.set("recordingStatusCallback", &url));
                 edits.push(verb.set("recordingStatusCallbackMethod", "POST"));
+                // What is left out would shift all that follows.
+                edits.push(verb.set("trim", "do-not-trim"));
                 edits.push(verb.set("recordingStatusCallbackEvent", "in-progress completed absent"));
             }
         }
@@ -186,11 +229,11 @@ impl Asked<'_> {
 
     /// A URL of ours that stands for another one.
     fn ours(&self, what: &str, query: &[(&str, &str)]) -> Option<String> {
-        let who = self.who?;
         let mut form = Form::default();
-        form.add("by", &who.credential);
+        let acts = self.who.map(|who| who.credential.as_str()).or(self.by);
+        acts.into_iter().for_each(|by| form.add("by", by));
         query.iter().filter(|(_, value)| !value.is_empty()).for_each(|(name, value)| form.add(name, *value));
-        recordings::our_url(self.door, &who.account, what, &form).ok()
+        recordings::our_url(self.door, self.account, what, &form).ok()
     }
 }
 
@@ -203,13 +246,22 @@ fn of_policy(of: markup::Use) -> Use {
     }
 }
 
+/// Whether a document has Twilio fetch another one that no address in it names: an application's, or what a workflow says.
+fn leads_elsewhere(document: &Document<'_>) -> bool {
+    document.verbs().any(|verb| {
+        let attributes = ["workflowSid", "applicationSid"];
+        verb.name().eq_ignore_ascii_case("Application")
+            || verb.attributes().any(|(name, _)| attributes.iter().any(|one| name.eq_ignore_ascii_case(one)))
+    })
+}
+
 /// An application's answer, with this body.
-fn passed(status: StatusCode, headers: &HeaderMap, body: Vec<u8>) -> Response {
-    let mut response = Response::new(Body::from(body));
+fn passed(status: StatusCode, kind: Option<HeaderValue>, headers: &HeaderMap, body: Body) -> Response {
+    let mut response = Response::new(body);
     *response.status_mut() = status;
-    let kind = headers.get(header::CONTENT_TYPE).cloned();
-    let kind = kind.unwrap_or(HeaderValue::from_static("text/xml"));
-    response.headers_mut().insert(header::CONTENT_TYPE, kind);
+    if let Some(kind) = kind {
+        response.headers_mut().insert(header::CONTENT_TYPE, kind);
+    }
     // Twilio keeps an application's cookies for the call.
     for cookie in headers.get_all(header::SET_COOKIE) {
         response.headers_mut().append(header::SET_COOKIE, cookie.clone());
@@ -217,6 +269,8 @@ fn passed(status: StatusCode, headers: &HeaderMap, body: Vec<u8>) -> Response {
     response
 }
 
+/// How long the gate may take over one use.
+const GRANTED_WITHIN: Duration = Duration::from_secs(2);
 /// What stands in our own URLs.
 const OURS: &[&str] = &["by", "url"];
 /// How recording is turned off, to the letter.
