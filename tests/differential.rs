@@ -104,6 +104,22 @@ proptest! {
     }
 
     #[test]
+    fn no_use_is_lawful_while_somebody_on_the_call_objects(facts in calls_and_tables(), purposes in purposes()) {
+        let half = facts.events.len() / 2;
+        let mut call = facts.call_after(half);
+        let start = What::Use { of: Use::Stream, purposes, control: Control::Start };
+        call.apply(&Event { received_at: call.last(), at: None, what: start });
+        for event in &facts.events[half..] {
+            call.apply(event);
+            if let Standing::Unlawful(why @ (Why::Declined(_) | Why::Withdrawn(_))) = call.standing(call.last()) {
+                let (_, used) = call.uses().next().unwrap();
+                let standing = used.standing(call.last());
+                prop_assert_eq!(standing, Standing::Unlawful(why));
+            }
+        }
+    }
+
+    #[test]
     fn both_want_the_same_said_and_end_the_same_calls(facts in calls_and_tables()) {
         let (call, naive) = (facts.call(), facts.naive());
         let now = facts.end();

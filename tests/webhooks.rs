@@ -336,6 +336,36 @@ async fn what_a_switch_is_not_told_its_owner_is() {
 }
 
 #[tokio::test]
+async fn every_use_that_is_to_end_is_told_and_what_has_ended_brings_no_new_message() {
+    let receiver = Receiver::new().await;
+    let gateway = Gateway::telling(&receiver).await;
+    let asks = async |call: &str, action: &str| {
+        let body = json!({"action": action, "use": "transcribe"});
+        gateway.recorder.post(&format!("/v1/calls/{call}/recording"), &body).await.expect(200);
+    };
+    gateway.goes_on("c1").await;
+    asks("c1", "start").await;
+    gateway.happens_to("c1", "consent.declined").await;
+    let told = receiver.hears(1).await[0].json();
+    assert_eq!((&told["type"], &told["data"]["action"]), (&json!("recording.suspended"), &json!("pause")));
+    let both = json!([{"use": "record", "action": "pause"}, {"use": "transcribe", "action": "pause"}]);
+    assert_eq!(told["data"]["uses"], both, "{told}");
+    // One of them is ended, then the other: nothing is to be done that was not told.
+    asks("c1", "stop").await;
+    gateway.control("c1", "stop").await.expect(200);
+    gateway.goes_on("c2").await;
+    gateway.control("c2", "stop").await.expect(200);
+    asks("c2", "start").await;
+    gateway.happens_to("c2", "consent.declined").await;
+    let told = receiver.hears(2).await[1].json();
+    assert_eq!((&told["type"], &told["data"]["call"]), (&json!("use.suspended"), &json!("c2")), "{told}");
+    assert_eq!(told["data"]["uses"], json!([{"use": "transcribe", "action": "pause"}]));
+    assert_eq!(told["data"].get("action"), None);
+    gateway.has_told_all().await;
+    assert_eq!(receiver.all().len(), 2);
+}
+
+#[tokio::test]
 async fn a_further_recipient_is_told() {
     let receiver = Receiver::new().await;
     let gateway = Gateway::telling(&receiver).await;

@@ -325,7 +325,8 @@ fn as_signed(url: &Url) -> String {
     url.into()
 }
 
-fn form(params: &[(String, String)]) -> String {
+/// A form as it is sent, in a body or a query.
+pub(crate) fn form(params: &[(String, String)]) -> String {
     let encoded = |text: &str| utf8_percent_encode(text, RESERVED).to_string();
     let pairs = params.iter().map(|(name, value)| format!("{}={}", encoded(name), encoded(value)));
     pairs.collect::<Vec<_>>().join("&")

@@ -265,9 +265,12 @@ async fn every_suspension_is_ordered_once_and_only_if_there_is_one() {
     let crossbar = Crossbar::new(&["c1"]).await;
     let gateway = crossbar.gateway(OrderedAction::Mask, None).await;
     gateway.goes_on_by("c1", &[]).await;
+    let transcribe = |action: &str| json!({"action": action, "use": "transcribe"});
+    gateway.recorder.post("/v1/calls/c1/recording", &transcribe("start")).await.expect(200);
     gateway.event("c1", &json!({"type": "participant.held", "participant": "agent"})).await.expect(201);
     gateway.objects("c1").await;
-    // The same order, until it is followed.
+    // The same order, until it is followed: that another use has ended makes no new one.
+    gateway.recorder.post("/v1/calls/c1/recording", &transcribe("stop")).await.expect(200);
     gateway.event("c1", &json!({"type": "participant.left", "participant": "agent"})).await.expect(201);
     comes(async || !crossbar.ordered().is_empty()).await;
     comes(async || {

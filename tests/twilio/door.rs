@@ -505,6 +505,11 @@ async fn a_document_is_judged_for_twilio_alone_and_captures_nothing_where_nobody
         assert!(answer.status == 200 && !text.contains("Record") && text.contains("Bye"), "{text}");
     }
     assert_eq!(site.decision().await["recorder"], "idle");
+    // The call goes on all the same, through us.
+    site.app.says("<Response><Gather action=\"/next\"/></Response>");
+    let url = format!("{PUBLIC}/twilio/acme/voice?by=cg_0000000000000000");
+    let text = String::from_utf8(site.calls_back(&url, &incoming()).await.body.to_vec()).unwrap();
+    assert!(text.contains(&url) && text.contains("next"), "{text}");
 }
 
 /// Twilio's own libraries.

@@ -89,6 +89,12 @@ impl<T: Into<Problem>> From<T> for Refusal {
     }
 }
 
+impl From<Undone> for Refusal {
+    fn from(undone: Undone) -> Refusal {
+        Refusal::Upstream(undone)
+    }
+}
+
 /// What the law, or this door, does not let pass.
 fn refused(message: impl Into<String>) -> Refusal {
     Refusal::Own(StatusCode::FORBIDDEN, REFUSED, message.into())

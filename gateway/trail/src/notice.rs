@@ -146,6 +146,12 @@ impl Orders {
         self.0.is_empty()
     }
 
+    /// Whether anything has to be done that did not have to be done before.
+    #[must_use]
+    pub fn adds_to(&self, before: &Orders) -> bool {
+        self.0.iter().any(|one| !before.0.contains(one))
+    }
+
     /// What it has to do about recording.
     #[must_use]
     pub fn recording(&self) -> Option<&str> {

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::{Request, State};
+use axum::http::Method;
 use axum::http::header::{self, HeaderMap, HeaderValue};
 use axum::http::request::Parts;
-use axum::http::{Method, StatusCode};
 use axum::response::Response;
 use policy::Use;
 use tracing::Instrument as _;
@@ -117,7 +117,7 @@ fn asked<'p>(method: &Method, rest: &[&'p str]) -> Asked<'p> {
         [conferences, conference] if is(conferences, "Conferences") => {
             Asked::Calls { call: Some(plain(conference)) }
         }
-        // Twilio has whoever waits go on with a document.
+        // A member of a queue is sent on to a document.
         [queues, _, members, member] if is(queues, "Queues") && is(members, "Members") => {
             Asked::Calls { call: Some(plain(member)) }
         }
@@ -156,7 +156,7 @@ const QUIET: &[&str] = &[
     "UserDefinedMessageSubscriptions",
 ];
 
-async fn judged(door: &Arc<Door>, request: Request) -> Result<Response, Refusal> {
+async fn judged(door: &Door, request: Request) -> Result<Response, Refusal> {
     let (parts, body) = request.into_parts();
     let path = parts.uri.path().to_owned();
     let method = parts.method.clone();
@@ -232,7 +232,7 @@ fn same_as(method: &Method, asked: Asked<'_>) -> (&'static Method, &'static str)
 
 /// Asks the gate for every use. If one is refused, or Twilio does not do it, those before it are stopped again.
 async fn starts(
-    door: &Arc<Door>,
+    door: &Door,
     who: &Principal,
     (platform, parts): (&Platform, &Parts),
     (call, uses): (&str, &'static [Use]),
@@ -249,15 +249,15 @@ async fn starts(
     if uses == [Use::Record] {
         recordings::calls_us(door, who, &mut form)?;
     }
-    let opened = granted(door, who, call, uses, ControlAction::Start).await?;
-    undone_unless_taken(door, who, (call, &opened), sent(platform, parts, &form).await).await
+    let on = (door, who, call);
+    let opened = granted(on, uses, ControlAction::Start).await?;
+    let answered = sent(platform, parts, &form).await;
+    undone_unless_taken(on, &opened, ControlAction::Stop, answered).await
 }
 
 /// Asks the gate to start or resume each of these uses; those that were not granted already, to be undone if need be.
 async fn granted(
-    door: &Arc<Door>,
-    who: &Principal,
-    call: &str,
+    (door, who, call): (&Door, &Principal, &str),
     uses: &[Use],
     action: ControlAction,
 ) -> Result<Vec<Use>, Refusal> {
@@ -267,6 +267,7 @@ async fn granted(
             let running = decision.uses.iter().filter(|one| one.recorder == Recorder::Running);
             running.map(|one| one.of).collect()
         }
+        // What fails is told of by what is asked next.
         Err(_) => Vec::new(),
     };
     let mut opened: Vec<Use> = Vec::new();
@@ -274,7 +275,7 @@ async fn granted(
         let asked = ControlRecording { of: Some(*of), ..ControlRecording::new(action) };
         if let Err(fault) = door.gate.control(who, call, asked).await {
             for of in opened {
-                ended(door, who, call, of, ControlAction::Stop).await;
+                noted((door, who, call), of, ControlRecording::new(ControlAction::Stop)).await;
             }
             let is_unknown = fault.kind() == FaultKind::Unknown;
             return Err(if is_unknown { refused(UNKNOWN) } else { fault.into() });
@@ -286,21 +287,20 @@ async fn granted(
     Ok(opened)
 }
 
-/// What whoever has not opened a call has to do.
+/// What to do about a call that nobody has opened.
 const UNKNOWN: &str = "the gateway knows no such call: open it with `PUT /v1/calls/{call}`, under Twilio's CallSid, before \
                        it is recorded";
 
-/// Twilio's answer. If it is no success, what was granted is stopped: nothing is captured by it.
+/// Returns Twilio's answer. If Twilio did not do it, what was granted for it is taken back.
 async fn undone_unless_taken(
-    door: &Arc<Door>,
-    who: &Principal,
-    (call, uses): (&str, &[Use]),
+    (door, who, call): (&Door, &Principal, &str),
+    opened: &[Use],
+    undo: ControlAction,
     answered: Result<Response, Refusal>,
 ) -> Result<Response, Refusal> {
-    let failed = answered.as_ref().map_or(true, |response| !response.status().is_success());
-    if failed {
-        for of in uses {
-            ended(door, who, call, *of, ControlAction::Stop).await;
+    if !answered.as_ref().is_ok_and(|response| response.status().is_success()) {
+        for of in opened {
+            noted((door, who, call), *of, ControlRecording::new(undo)).await;
         }
     }
     answered
@@ -308,16 +308,16 @@ async fn undone_unless_taken(
 
 /// Notes that a use is paused or over. If that cannot be logged, the log says that it goes on: more is said to be captured
 /// than was.
-async fn ended(door: &Arc<Door>, who: &Principal, call: &str, of: Use, action: ControlAction) {
-    let asked = ControlRecording { of: Some(of), ..ControlRecording::new(action) };
+async fn noted((door, who, call): (&Door, &Principal, &str), of: Use, asked: ControlRecording) {
+    let asked = ControlRecording { of: Some(of), ..asked };
     if let Err(fault) = door.gate.control(who, call, asked).await {
-        tracing::warn!(code = %fault.code(), r#use = of.as_str(), "that a use is over could not be logged");
+        tracing::warn!(code = %fault.code(), r#use = of.as_str(), "that a use is paused or over could not be logged");
     }
 }
 
 /// Pauses, resumes or stops what Twilio captures.
 async fn changes(
-    door: &Arc<Door>,
+    door: &Door,
     who: &Principal,
     (platform, parts): (&Platform, &Parts),
     (call, uses): (&str, &'static [Use]),
@@ -330,31 +330,21 @@ async fn changes(
         [one] if one.eq_ignore_ascii_case("stopped") => ControlAction::Stop,
         _ => return Err(refused("`Status` is `paused`, `in-progress` or `stopped`, once")),
     };
+    let on = (door, who, call);
     if action == ControlAction::Resume {
-        let opened = granted(door, who, call, uses, action).await?;
+        let opened = granted(on, uses, action).await?;
         let answered = sent(platform, parts, &form).await;
-        let failed = answered.as_ref().map_or(true, |response| !response.status().is_success());
-        if failed {
-            for of in opened {
-                ended(door, who, call, of, ControlAction::Pause).await;
-            }
-        }
-        return answered;
+        return undone_unless_taken(on, &opened, ControlAction::Pause, answered).await;
     }
     // Until Twilio has done it, it captures, and with leave.
     let response = sent(platform, parts, &form).await?;
     if response.status().is_success() {
-        let silence = form.get("PauseBehavior").is_none_or(|behavior| !behavior.eq_ignore_ascii_case("skip"));
+        let skips = form.get("PauseBehavior").is_some_and(|behavior| behavior.eq_ignore_ascii_case("skip"));
         // A recording by the API may go on beside one by SIPREC.
-        for of in uses.iter().filter(|of| uses.len() == 1 || **of != Use::Record) {
-            let behavior = (action == ControlAction::Pause && *of == Use::Record).then_some(match silence {
-                true => policy::Behavior::Silence,
-                false => policy::Behavior::Skip,
-            });
-            let asked = ControlRecording { of: Some(*of), behavior, ..ControlRecording::new(action) };
-            if let Err(fault) = door.gate.control(who, call, asked).await {
-                tracing::warn!(code = %fault.code(), r#use = of.as_str(), "that a use is paused or over could not be logged");
-            }
+        for of in uses.iter().filter(|of| uses.len() == 1 || !of.is_record()) {
+            let behavior = if skips { policy::Behavior::Skip } else { policy::Behavior::Silence };
+            let behavior = (action == ControlAction::Pause && of.is_record()).then_some(behavior);
+            noted(on, *of, ControlRecording { behavior, ..ControlRecording::new(action) }).await;
         }
     }
     Ok(response)
@@ -362,7 +352,7 @@ async fn changes(
 
 /// Takes everything out of a request about a call that would capture it and is not granted.
 async fn without_captures(
-    door: &Arc<Door>,
+    door: &Door,
     who: &Principal,
     call: Option<&str>,
     form: &mut Form,
@@ -448,7 +438,7 @@ async fn forwarded(
 ) -> Result<Response, Refusal> {
     let accept = parts.headers.get(header::ACCEPT).cloned();
     let answer = platform.forward(parts.method.clone(), path, kind, accept, body).await;
-    Ok(streamed(answer.map_err(Refusal::Upstream)?))
+    Ok(streamed(answer?))
 }
 
 /// An answer of Twilio's, as it comes, without what concerns the connection alone.
@@ -478,17 +468,6 @@ const HOP_BY_HOP: &[&str] = &[
     "upgrade",
     "www-authenticate",
 ];
-
-impl From<Undone> for Refusal {
-    fn from(undone: Undone) -> Refusal {
-        Refusal::Upstream(undone)
-    }
-}
-
-/// Whether an answer says that Twilio did it.
-pub(super) fn is_done(status: StatusCode) -> bool {
-    status.is_success()
-}
 
 #[cfg(test)]
 mod tests {

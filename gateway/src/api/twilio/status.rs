@@ -16,10 +16,9 @@ use serde_json::Value;
 use tracing::Instrument as _;
 
 use super::form::Form;
-use super::{Refusal, recordings, refused, rest};
+use super::{Refusal, recordings, refused};
 use crate::access::Principal;
-use crate::api::problem::Problem;
-use crate::api::problem::TurnedAway;
+use crate::api::problem::{Problem, TurnedAway};
 use crate::api::{Door, Named};
 use crate::body::Paced;
 use crate::gate::{Fault, OfName, Placement, RecordingRefusal, Refused, Sent, Taken};
@@ -156,7 +155,7 @@ impl Told {
                 if is_gone && door.gate.recording_of_name(&self.who, recording).await? != OfName::None {
                     return Ok(Kept::Before);
                 }
-                if !rest::is_done(answer.status()) {
+                if !answer.status().is_success() {
                     tracing::warn!(status = answer.status().as_u16(), "Twilio did not hand out a recording");
                     return Err(Refusal::Own(
                         StatusCode::BAD_GATEWAY,
@@ -190,7 +189,7 @@ impl Told {
         let path = format!("{path}.json");
         let answer = platform.forward(Method::DELETE, &path, None, None, reqwest::Body::from("")).await?;
         let is_gone = answer.status() == StatusCode::NOT_FOUND;
-        match rest::is_done(answer.status()) || is_gone {
+        match answer.status().is_success() || is_gone {
             true => Ok(()),
             false => {
                 tracing::warn!(status = answer.status().as_u16(), "Twilio did not delete a recording");
@@ -267,7 +266,7 @@ pub(super) async fn signed(
     }
 }
 
-/// What whoever has set up Twilio has to do.
+/// How to say which credential acts for Twilio.
 pub(super) const NOBODY: &str = "name the credential that acts for Twilio: put `?by=USERNAME` behind the URL";
 /// How often an application is called back.
 const ATTEMPTS: usize = 3;

@@ -54,7 +54,7 @@ pub enum CallRefusal {
     },
     /// The recording has not been started, so there is nothing to pause, resume or stop.
     NotRecording,
-    /// There is no such use of the call's audio to pause, resume or stop.
+    /// This use of the call's audio was never started, so it cannot be paused, resumed or stopped.
     NotInUse(Use),
     /// Recording may not start or continue. The decision says whose consent is missing, and what would give
     /// it.

@@ -296,12 +296,12 @@ impl Gate {
     }
 
     /// Ends a reading, or takes back one that waits. Open calls then follow the table again, as far as that asks more.
-    /// Calls are asked less once one that asks more is ended, so the first person, whoever stated it, only proposes
-    /// that: it counts until a second one ends it.
+    /// To end one that asks more loosens the law of calls, so it takes two people: the first only proposes it, even if
+    /// they stated it, and it counts until a second one ends it.
     ///
     /// # Errors
     ///
-    /// [`Fault`]: there is no such reading, it has already been ended, or the asker proposed its end themselves.
+    /// [`Fault`]: there is no such reading, it has already been ended, or its end was proposed by the same person.
     pub async fn end_reading(
         &self,
         who: &Principal,

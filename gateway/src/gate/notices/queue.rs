@@ -53,8 +53,9 @@ impl Gate {
         }
         let (Notice::Ordered(orders), Some(call)) = (notice, draft.call) else { return true };
         match before.iter().rev().find(|other| other.call == Some(call)) {
-            Some(other) => other.notice.as_ref() != Some(notice),
-            None => self.warm.last_orders(call).as_ref() != Some(orders),
+            Some(Draft { notice: Some(Notice::Ordered(before)), .. }) => orders.adds_to(before),
+            Some(_) => true,
+            None => self.warm.last_orders(call).is_none_or(|before| orders.adds_to(&before)),
         }
     }
 

@@ -188,12 +188,8 @@ fn event(facts: &Event, names: &dyn Fn(&[u32]) -> String) -> String {
         What::Use { of, control: Control::Start | Control::Resume, .. } => {
             format!("The platform asked {}, and was allowed to.", using(*of))
         }
-        What::Use { of, control: Control::Pause(_), .. } => {
-            format!("The platform no longer asked {}, for now.", using(*of))
-        }
-        What::Use { of, control: Control::Stop, .. } => {
-            format!("The platform no longer asked {}.", using(*of))
-        }
+        What::Use { of, control: Control::Pause(_), .. } => format!("The platform paused {}.", noun(*of)),
+        What::Use { of, control: Control::Stop, .. } => format!("The platform ended {}.", noun(*of)),
         What::RecordingStarted => "The platform started recording by itself.".into(),
         What::RecordingPaused => "The platform paused by itself.".into(),
         What::RecordingResumed => "The platform resumed recording by itself.".into(),
@@ -211,6 +207,16 @@ fn using(of: Use) -> &'static str {
         Use::Transcribe => "to have the call written down",
         Use::Stream => "to let somebody listen",
         Use::Analyse => "to have the call analysed",
+    }
+}
+
+/// A use, as what goes on.
+fn noun(of: Use) -> &'static str {
+    match of {
+        Use::Record => "the recording",
+        Use::Transcribe => "the transcription",
+        Use::Stream => "the stream",
+        Use::Analyse => "the analysis",
     }
 }
 
