@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::questions::{ask, entries};
 use super::{is_blocked, is_permitted, person, two};
+use crate::desk::{Desk, NOTICE, Text};
 use crate::harness::{Answer, Gateway};
 
 async fn prompt(gateway: &Gateway, id: &str, purposes: &[&str]) {
@@ -342,4 +343,32 @@ async fn a_client_that_prefers_little_is_told_of_its_other_uses_all_the_same() {
     let headers = [("content-type", "application/json"), ("prefer", "return=minimal")];
     let told = gateway.recorder.send("POST", "/v1/calls/c/events", &headers, event).await.expect(201);
     assert_eq!(says(&told, "transcribe"), ["blocked", "suspended", "pause"]);
+}
+
+#[tokio::test]
+async fn the_call_says_what_lifts_an_objection_to_each_of_its_uses() {
+    let row = format!("{NOTICE}prompt_says_for = {{ transcription = [\"ai\"] }}\n");
+    let desk = Desk::with(&Text::plain().row("US-CA", &row)).await;
+    let gateway = &desk.gateway;
+    prompt(gateway, "whole", &["quality", "transcription"]).await;
+    let silent = json!({"text": "Recorded.", "language": "en", "duration_ms": 4000, "purposes": ["quality", "transcription"],
+        "says": {"recording": "Recorded"}});
+    gateway.counsel.put("/v1/prompts/silent", &silent).await.expect(201);
+    gateway.open_with("c", two("US-CA"), json!({"purposes": ["quality", "transcription"]})).await;
+    is_permitted(&hear(gateway, "c", "whole").await);
+    asks(gateway, "c", "start", "stream", &["quality"]).await.expect(200);
+    gateway.happens("c", "consent.withdrawn", "caller").await;
+    gateway.advance_ms(5_000);
+    // It says enough for the stream alone, and not for what the call is for.
+    hear(gateway, "c", "silent").await;
+    let agreed = gateway.says_yes("c", "caller", "dtmf").await;
+    assert_eq!(super::of(&agreed, "caller")["state"], "withdrawn", "{agreed}");
+    assert_eq!(says(&agreed, "stream"), ["blocked", "suspended", "pause"], "{agreed}");
+    control(gateway, "c", json!({"action": "resume", "use": "stream"}))
+        .await
+        .problem(403, "consent-required");
+    gateway.advance_ms(5_000);
+    hear(gateway, "c", "whole").await;
+    let agreed = gateway.says_yes("c", "caller", "dtmf").await;
+    assert_eq!(says(&agreed, "stream"), ["permitted", "suspended", "resume"], "{agreed}");
 }
